@@ -1,0 +1,1 @@
+"""The actors: what drives the science over the log. Sees projections, streams, science and telemetry."""

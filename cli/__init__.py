@@ -1,0 +1,1 @@
+"""The front desk: the kymograph command. Sees everything."""

@@ -1,0 +1,1 @@
+"""People's data from elsewhere, through the public door."""

@@ -1,0 +1,1 @@
+"""The registry of games: every module of this folder is a game."""

@@ -1,0 +1,1 @@
+"""People with known traits who play the games through the public door."""

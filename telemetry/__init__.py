@@ -1,0 +1,1 @@
+"""How the house watches itself. Sees nothing of the house."""
