@@ -52,6 +52,7 @@ class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     kind: str
     payload: Payload
     digest: bytes
+    schema_sha256: bytes
     event_id: str
     device_time_ms: int | None
     sent_time_ms: int

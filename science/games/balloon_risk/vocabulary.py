@@ -1,19 +1,18 @@
-"""Balloon risk: pump a balloon for money, cash in before it bursts (the BART of Lejuez et al. 2002)."""
+"""Balloon risk: the events, mirrored field by field by the schemas ``balloon_risk.*.avsc``."""
 
 from science.event import Payload, Response
+from science.game import Completion, Start
 
 
-class GameStarted(Payload, frozen=True, gc=False):
-    """``config`` is canonical JSON: balloons, burst_law, max_pumps, value_per_pump_c."""
+class GameStarted(Start, frozen=True, gc=False):
+    """``config`` is canonical JSON of ``Config``; ``seed_commit`` binds the bursts before the first pump."""
 
-    config: str
     seed_commit: str | None
 
 
-class GameCompleted(Payload, frozen=True, gc=False):
+class GameCompleted(Completion, frozen=True, gc=False):
     """``reveal_*`` open the commitment of ``seed_commit``, so that anyone can check the bursts were fixed beforehand."""
 
-    reason: str
     reveal_seed: str | None
     reveal_burst_points: str | None
 

@@ -1,0 +1,114 @@
+"""What a game module must say of itself, and the words that all games share."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from science.event import Payload
+
+
+class Start(Payload, frozen=True, gc=False):
+    """A game begins. ``config`` is canonical JSON and equals the protocol's."""
+
+    config: str
+
+
+class Completion(Payload, frozen=True, gc=False):
+    """A game ends; ``reason`` is finished, timeout or aborted."""
+
+    reason: str
+
+
+# What a finding means for the profile. integrity: the sequence is impossible, no trait is scored; quality: lowers the quality
+# score; note: worth knowing, and the unit concerned does not count.
+Severity = Literal["integrity", "quality", "note"]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something the fold noticed at ``seq``; ``code`` is an invariant of the game (B1, ...) or a Q_ flag."""
+
+    code: str
+    severity: Severity
+    seq: int
+    detail: str
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """A number with what it takes to trust it. ``value`` and ``se`` (standard error) are in micro-units.
+
+    ``n`` is how many observations it rests on; ``reason`` says why there is no value, or what to mind about it.
+    """
+
+    value: int | None
+    n: int
+    unit: str
+    se: int | None = None
+    reason: str | None = None
+
+
+class Definition(msgspec.Struct, frozen=True):
+    """A published metric definition: an edit of what it computes needs a new version."""
+
+    id: str
+    version: int
+    unit: str
+    formula: str
+    source: str
+
+
+class Conduct(msgspec.Struct, frozen=True):
+    """How someone played, as counts for the quality score (``science/quality.py``)."""
+
+    responses: int = 0
+    anticipations: int = 0  # responses faster than 100 ms
+    units: int = 0  # scored units, and those that timed out
+    units_missed: int = 0
+    units_slow: int = 0  # with a response slower than 3 s
+    patterned: bool = False  # one identical answer in more than 95 % of the units
+    inert: bool = False  # nothing was ever done, as in all balloons with 0 pumps
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """What became of the units of one play: planned by the protocol, scored, and why others were not."""
+
+    planned: int
+    scored: int
+    timed_out: int
+    unfinished: int
+    void: int
+    practice: int
+
+
+class Play(Protocol):
+    """One playing of a game: takes its events in ``seq`` order and never raises on them; it notes findings instead."""
+
+    findings: list[Finding]
+
+    def take(self, seq: int, t_us: int, payload: Payload) -> None:
+        """The next event of the game."""
+
+    def tear(self, seq: int) -> None:
+        """An event is missing or does not count here; it may have been any: the unit it belongs to is void."""
+
+    def end(self, seq: int) -> None:
+        """Nothing more comes."""
+
+    def tally(self) -> Tally:
+        """Units by fate."""
+
+    def conduct(self) -> Conduct:
+        """Counts for the quality score."""
+
+    def match(self) -> Mapping[str, int | str]:
+        """What a norm set must agree on to be comparable with this play."""
+
+
+class Game(msgspec.Struct, frozen=True):
+    """A game. ``begin`` takes the game's configuration (parsed JSON) and raises msgspec.ValidationError if it is none."""
+
+    name: str
+    kinds: Mapping[str, type[Payload]]
+    begin: Callable[[Mapping[str, object], Any], Play]
+    measure: Callable[[Sequence[Any]], dict[str, Metric]]
+    definitions: tuple[Definition, ...]

@@ -1,0 +1,20 @@
+"""Balloon risk: pump a balloon for money, cash in before it bursts (the BART of Lejuez et al. 2002)."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from science.event import Payload
+from science.game import Game
+from science.games.balloon_risk.metrics import DEFINITIONS, measure
+from science.games.balloon_risk.play import BalloonPlay, Config
+from science.games.balloon_risk.vocabulary import KINDS, GameStarted
+
+
+def begin(config: Mapping[str, object], start: Payload) -> BalloonPlay:
+    """A play by its configuration; raises msgspec.ValidationError when that is none of balloon risk."""
+    assert isinstance(start, GameStarted)
+    return BalloonPlay(msgspec.convert(config, Config), start.seed_commit)
+
+
+GAME = Game(name="balloon_risk", kinds=KINDS, begin=begin, measure=measure, definitions=DEFINITIONS)

@@ -1,0 +1,272 @@
+"""Balloon risk: the metrics of science A.2, read as its rulings in H say. Everything is exact until one rounding.
+
+Over the scored balloons, in order: p is the number of pumps (the bursting pump counts), latencies below 100 ms are left out
+of every latency metric, and a balloon follows a loss or a win only if the one before it in the game is scored.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+
+from science.exact import MICRO, Q32, Line, Moments, ln, micro_ratio
+from science.game import Definition, Metric
+from science.games.balloon_risk.play import FLOOR_US, Balloon, BalloonPlay
+from science.survival import intended_pumps
+
+_LN_1000 = ln(1_000)  # latencies are kept in us and reported in ln ms
+
+DEFINITIONS = tuple(
+    Definition(f"balloon.{name}", 1, unit, formula, source)
+    for name, unit, formula, source in (
+        ("n", "balloons", "scored balloons", "-"),
+        ("n_exploded", "balloons", "scored balloons that burst", "-"),
+        ("n_collected", "balloons", "scored balloons that were cashed in", "-"),
+        ("n_pumps", "pumps", "sum of p", "-"),
+        ("aap", "pumps", "mean p of the collected (adjusted average pumps)", "Lejuez et al. 2002"),
+        ("intended_km", "pumps", "area under the Kaplan-Meier curve of p, bursts censored", "De Groot 2020"),
+        ("ln_intended_km", "ln pumps", "ln max(intended_km, 1/2)", "ours"),
+        ("mean_pumps_all", "pumps", "mean p", "-"),
+        ("explosion_rate", "ratio", "share of balloons that burst", "Lejuez et al. 2002; descriptive"),
+        (
+            "efficiency",
+            "ratio",
+            "earned / sum of max over q of q (1 - q/P) v",
+            "decision theory; may exceed 1",
+        ),
+        ("sd_adj", "pumps", "SD (n-1) of p of the collected, n >= 3", "ds000030 bart"),
+        ("cv_adj", "ratio", "sd_adj / aap", "ds000030 bart_coefvar"),
+        ("mean_ln_latency", "ln ms", "mean ln latency of pumps, n >= 10", "ours"),
+        ("sd_ln_latency", "ln ms", "SD (n-1) of ln latency of pumps, n >= 10", "ours"),
+        ("first_pump_ln", "ln ms", "mean ln latency of first pumps", "Millisecond BART timebefore1stpump"),
+        (
+            "collect_ln",
+            "ln ms",
+            "mean ln latency of collecting, n >= 3",
+            "Millisecond BART timebtwlastpumpandcollect",
+        ),
+        (
+            "post_loss_rel",
+            "ratio",
+            "(mean p of collected after a burst - after a collect) / aap, 2 each",
+            "ds000030",
+        ),
+        (
+            "post_loss_latency",
+            "ln ratio",
+            "mean ln first-pump latency after a burst - after a collect, 2 each",
+            "ours",
+        ),
+        (
+            "post_win_escalation",
+            "ln ratio",
+            "mean ln(p_j / p_j-1) of adjacent collected with p > 0, n >= 3",
+            "ours",
+        ),
+        (
+            "slope",
+            "pumps/balloon",
+            "OLS slope of p on i over the collected, n >= 3",
+            "Lejuez et al. 2002; descriptive",
+        ),
+        (
+            "late_minus_early",
+            "pumps",
+            "mean p of the collected, second half - first half",
+            "Lejuez 2002; descriptive",
+        ),
+        ("payoff_slope", "c/balloon", "OLS slope of the earned value on i, n >= 3", "descriptive"),
+    )
+)
+_UNIT = {definition.id: definition.unit for definition in DEFINITIONS}
+
+
+def measure(plays: Sequence[BalloonPlay]) -> dict[str, Metric]:
+    """Every metric of balloon risk over the plays of a session, by id."""
+    balloons = [balloon for play in plays for balloon in play.scored]
+    pairs = [pair for play in plays for pair in _adjacent(play.scored)]
+    found = {
+        **_counts(balloons),
+        **_pumping(balloons),
+        **_latency(balloons),
+        **_after_outcomes(balloons, pairs),
+        **_trends(balloons),
+    }
+    return {
+        f"balloon.{name}": Metric(value, n, _UNIT[f"balloon.{name}"], se, reason)
+        for name, (value, n, se, reason) in found.items()
+    }
+
+
+_Found = tuple[int | None, int, int | None, str | None]  # value, n, standard error, reason
+
+
+def _absent(n: int, reason: str) -> _Found:
+    return None, n, None, reason
+
+
+def _counts(balloons: Sequence[Balloon]) -> dict[str, _Found]:
+    n = len(balloons)
+    exploded = len([b for b in balloons if b.end == "exploded"])
+    pumps = sum(b.pumps for b in balloons)
+    found: dict[str, _Found] = {
+        "n": (n * MICRO, n, None, None),
+        "n_exploded": (exploded * MICRO, n, None, None),
+        "n_collected": ((n - exploded) * MICRO, n, None, None),
+        "n_pumps": (pumps * MICRO, n, None, None),
+    }
+    if n == 0:
+        return found | dict.fromkeys(
+            ("mean_pumps_all", "explosion_rate", "efficiency"), _absent(0, "no_balloons")
+        )
+    best = [(_best_numerator(b.max_pumps) * b.value_c, b.max_pumps) for b in balloons]
+    denominator = _product({p for _, p in best})
+    optimum = sum(numerator * denominator // p for numerator, p in best)
+    earned = sum(b.pumps * b.value_c for b in balloons if b.end == "collected")
+    return found | {
+        "mean_pumps_all": (micro_ratio(pumps, n), n, None, None),
+        "explosion_rate": (micro_ratio(exploded, n), n, None, None),
+        "efficiency": (micro_ratio(earned * denominator, optimum), n, None, None),
+    }
+
+
+def _best_numerator(max_pumps: int) -> int:
+    """P times the best expected count q (1 - q/P) over whole q: that of q = P/2, rounded either way."""
+    q = max_pumps // 2
+    return q * (max_pumps - q)
+
+
+def _product(values: Iterable[int]) -> int:
+    product = 1
+    for value in values:
+        product *= value
+    return product
+
+
+def _pumping(balloons: Sequence[Balloon]) -> dict[str, _Found]:
+    """How far they go: the mean of the collected, and the mean with bursts as censored."""
+    if not balloons:
+        return dict.fromkeys(
+            ("aap", "intended_km", "ln_intended_km", "sd_adj", "cv_adj"), _absent(0, "no_balloons")
+        )
+    n = len(balloons)
+    intended = intended_pumps((b.pumps, b.end == "exploded") for b in balloons)
+    reason = "censored" if intended.censored else None
+    collected = Moments(b.pumps for b in balloons if b.end == "collected")
+    m = collected.count
+    found: dict[str, _Found] = {
+        "intended_km": (intended.mean, n, intended.mean_se, reason),
+        "ln_intended_km": (intended.ln_mean, n, intended.ln_mean_se, reason),
+        "aap": _absent(0, "all_exploded"),
+        "sd_adj": _absent(m, "too_few_collected"),
+        "cv_adj": _absent(m, "too_few_collected"),
+    }
+    if m > 0:
+        found["aap"] = collected.mean_micro(), m, collected.se_micro() if m > 1 else None, None
+    if m >= 3:
+        if collected.total == 0:
+            return found | dict.fromkeys(("sd_adj", "cv_adj"), _absent(m, "never_pumped"))
+        found["sd_adj"] = collected.sd_micro(), m, None, None
+        found["cv_adj"] = collected.cv_micro(), m, None, None
+    return found
+
+
+def _latency(balloons: Sequence[Balloon]) -> dict[str, _Found]:
+    pumps = _ln_moments(latency for b in balloons for latency in b.pump_latencies_us)
+    first = _ln_moments(b.pump_latencies_us[0] for b in balloons if b.pump_latencies_us)
+    collect = _ln_moments(b.collect_latency_us for b in balloons if b.collect_latency_us is not None)
+    few = _absent(pumps.count, "too_few_latencies")
+    return {
+        "mean_ln_latency": _mean(pumps) if pumps.count >= 10 else few,
+        "sd_ln_latency": (pumps.sd_micro(Q32), pumps.count, None, None) if pumps.count >= 10 else few,
+        "first_pump_ln": _mean(first) if first.count >= 1 else _absent(0, "too_few_latencies"),
+        "collect_ln": _mean(collect) if collect.count >= 3 else _absent(collect.count, "too_few_latencies"),
+    }
+
+
+def _ln_moments(latencies_us: Iterable[int]) -> Moments:
+    return Moments(ln(latency) - _LN_1000 for latency in latencies_us if latency >= FLOOR_US)
+
+
+def _mean(moments: Moments) -> _Found:
+    return (
+        moments.mean_micro(Q32),
+        moments.count,
+        moments.se_micro(Q32) if moments.count > 1 else None,
+        None,
+    )
+
+
+_Pair = tuple[Balloon, Balloon]
+
+
+def _adjacent(scored: Sequence[Balloon]) -> list[_Pair]:
+    """Scored balloons that follow one another in the game, with nothing dropped between."""
+    return [(before, after) for before, after in pairwise(scored) if after.i == before.i + 1]
+
+
+def _after_outcomes(balloons: Sequence[Balloon], pairs: Sequence[_Pair]) -> dict[str, _Found]:
+    """What a loss or a win does to the balloon after it."""
+    aap = Moments(b.pumps for b in balloons if b.end == "collected")
+
+    def after(end: str, moments: Callable[[Iterable[Balloon]], Moments]) -> Moments:
+        return moments(following for before, following in pairs if before.end == end)
+
+    def pumped(following: Iterable[Balloon]) -> Moments:
+        return Moments(b.pumps for b in following if b.end == "collected")
+
+    def began(following: Iterable[Balloon]) -> Moments:
+        return _ln_moments(b.pump_latencies_us[0] for b in following if b.pump_latencies_us)
+
+    loss, win = after("exploded", pumped), after("collected", pumped)
+    late, soon = after("exploded", began), after("collected", began)
+    steps = Moments(
+        ln(following.pumps) - ln(before.pumps)
+        for before, following in pairs
+        if before.end == following.end == "collected" and before.pumps > 0 and following.pumps > 0
+    )
+    found = {
+        "post_loss_rel": _absent(min(loss.count, win.count), "too_few_pairs"),
+        "post_loss_latency": _absent(min(late.count, soon.count), "too_few_pairs"),
+        "post_win_escalation": _mean(steps) if steps.count >= 3 else _absent(steps.count, "too_few_pairs"),
+    }
+    if min(loss.count, win.count) >= 2:
+        if aap.total == 0:
+            found["post_loss_rel"] = _absent(min(loss.count, win.count), "never_pumped")
+        else:
+            difference = loss.total * win.count - win.total * loss.count
+            value = micro_ratio(difference * aap.count, loss.count * win.count * aap.total)
+            found["post_loss_rel"] = value, loss.count + win.count, None, None
+    if min(late.count, soon.count) >= 2:
+        difference = late.total * soon.count - soon.total * late.count
+        value = micro_ratio(difference, late.count * soon.count * Q32)
+        found["post_loss_latency"] = value, late.count + soon.count, None, None
+    return found
+
+
+def _trends(balloons: Sequence[Balloon]) -> dict[str, _Found]:
+    """Descriptive only: the parallel form of these has a reliability of .04 and below (science 0)."""
+    pumps, payoff = Line(), Line()
+    for b in balloons:
+        if b.end == "collected":
+            pumps.add(b.i, b.pumps)
+        payoff.add(b.i, b.pumps * b.value_c if b.end == "collected" else 0)
+    half = len(balloons) // 2
+    early = Moments(b.pumps for b in balloons[:half] if b.end == "collected")
+    late = Moments(b.pumps for b in balloons[len(balloons) - half :] if b.end == "collected")
+    found: dict[str, _Found] = {
+        "slope": _absent(pumps.count, "too_few_collected"),
+        "payoff_slope": _absent(payoff.count, "too_few_balloons"),
+        "late_minus_early": _absent(min(early.count, late.count), "too_few_collected"),
+    }
+    if pumps.count >= 3 and pumps.spread:
+        found["slope"] = pumps.slope_micro(), pumps.count, None, None
+    if payoff.count >= 3 and payoff.spread:
+        found["payoff_slope"] = payoff.slope_micro(), payoff.count, None, None
+    if early.count and late.count:
+        difference = late.total * early.count - early.total * late.count
+        found["late_minus_early"] = (
+            micro_ratio(difference, late.count * early.count),
+            early.count + late.count,
+            None,
+            None,
+        )
+    return found

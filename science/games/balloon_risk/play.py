@@ -1,0 +1,273 @@
+"""Balloon risk: one playing of it, as a state machine over its events.
+
+Rules of this file: everything that moves a balloon stands in ``_NEXT``; what an event may say is checked in ``_accept``; an
+impossible event is a finding (B1-B9 of science A.2), voids its balloon, and never raises.
+"""
+
+from collections import Counter
+from hashlib import sha256
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from science.event import Payload, Response
+from science.game import Conduct, Finding, Tally
+from science.games.balloon_risk.vocabulary import Collected, Exploded, GameCompleted, Pumped, Shown, TimedOut
+
+FLOOR_US = 100_000  # a response faster than 100 ms is anticipated, not decided (Basner & Dinges 2011)
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the protocol plans. ``burst_law`` is uniform (each of 1..max_pumps equally likely), or another's name."""
+
+    balloons: Annotated[int, Meta(ge=1, le=10_000)]
+    burst_law: str
+    max_pumps: Annotated[int, Meta(ge=2, le=1_000)]
+    value_per_pump_c: Annotated[int, Meta(ge=1, le=100_000)]
+
+
+# ------------------------------------------------------------------------------------------------------------- the play
+
+
+class Balloon(msgspec.Struct):
+    """One balloon as it went. ``end`` is exploded, collected or timed_out; None while it is open."""
+
+    i: int
+    max_pumps: int
+    value_c: int
+    practice: bool
+    end: str | None = None
+    pumps: int = 0
+    pump_latencies_us: list[int] = []
+    collect_latency_us: int | None = None
+    void: bool = False
+
+    @property
+    def is_scored(self) -> bool:
+        """Only what came to its own end counts: a burst or the money (B10: practice never does)."""
+        return self.end in {"exploded", "collected"} and not self.void and not self.practice
+
+
+# Where a balloon may go from where it is (science A.2): shown -> pumped* -> exploded | collected | timed_out.
+# "torn" follows an event that is missing or does not count: it takes anything until the next balloon is shown.
+_NEXT: dict[tuple[str, type[Payload]], str] = {
+    ("idle", Shown): "shown",
+    ("shown", Shown): "shown",  # the balloon before it has no end: dropped, and noted
+    ("pumped", Shown): "shown",
+    ("shown", Pumped): "pumped",
+    ("shown", Collected): "idle",
+    ("shown", TimedOut): "idle",
+    ("pumped", Pumped): "pumped",
+    ("pumped", Exploded): "idle",
+    ("pumped", Collected): "idle",
+    ("pumped", TimedOut): "idle",
+    ("torn", Shown): "shown",
+}
+
+_SLACK_US = 50_000  # B6: two readings of one browser clock may disagree by this much
+
+
+class BalloonPlay:
+    """One playing of balloon risk; invariants B1-B11 become findings, never exceptions."""
+
+    def __init__(self, config: Config, seed_commit: str | None) -> None:
+        """Begin with what the protocol plans."""
+        self.config = config
+        self.findings: list[Finding] = []
+        self.balloons: list[Balloon] = []
+        self._seed_commit = seed_commit
+        self._state = "idle"
+        self._bank_c: int | None = 0  # None: unknown since something is missing
+        self._previous_t_us = 0
+        self._next_i = 1
+
+    def take(self, seq: int, t_us: int, payload: Payload) -> None:
+        """The next event; impossible ones are noted and void their balloon."""
+        if isinstance(payload, GameCompleted):
+            self._check_reveal(seq, payload)
+            return
+        state = _NEXT.get((self._state, type(payload)))
+        if state is not None:
+            flaw = self._accept(seq, t_us, payload)
+            self._previous_t_us = t_us
+            self._state = state
+            if flaw is not None:
+                self._object(*flaw)
+                self._void()
+        elif self._state == "idle":
+            self._object("B4", seq, f"{_kind(payload)} while no balloon is open")
+        elif self._state != "torn":
+            self._object("B3", seq, f"{_kind(payload)} while the balloon is {self._state}")
+            self._void()
+
+    def tear(self, seq: int) -> None:
+        """The balloon in hand is void, and so is what goes on before the next is shown."""
+        if self._state in {"shown", "pumped"}:
+            self._void()
+        self._state = "torn"
+        self._bank_c = None
+
+    def end(self, seq: int) -> None:
+        """B9: no more balloons than planned. (B10, and dropping what has no end, is ``is_scored``.)"""
+        self._note_unfinished(seq)
+        played = [balloon for balloon in self.balloons if not balloon.practice]
+        if len(played) > self.config.balloons:
+            self._object("B9", seq, f"{len(played)} balloons where the protocol plans {self.config.balloons}")
+
+    @property
+    def scored(self) -> list[Balloon]:
+        """The balloons that count, in order."""
+        return [balloon for balloon in self.balloons if balloon.is_scored]
+
+    def tally(self) -> Tally:
+        """Balloons by fate."""
+        real = [balloon for balloon in self.balloons if not balloon.practice]
+        return Tally(
+            planned=self.config.balloons,
+            scored=len(self.scored),
+            timed_out=len([b for b in real if b.end == "timed_out" and not b.void]),
+            unfinished=len([b for b in real if b.end is None and not b.void]),
+            void=len([b for b in real if b.void]),
+            practice=len(self.balloons) - len(real),
+        )
+
+    def conduct(self) -> Conduct:
+        """Counts for the quality score; a balloon is slow when one of its answers took more than 3 s."""
+        scored = self.scored
+        latencies = [_latencies(balloon) for balloon in scored]
+        commonest = max(Counter(balloon.pumps for balloon in scored).values(), default=0)
+        timed_out = self.tally().timed_out
+        return Conduct(
+            responses=sum(map(len, latencies)),
+            anticipations=sum(latency < FLOOR_US for answers in latencies for latency in answers),
+            units=len(scored) + timed_out,
+            units_missed=timed_out,
+            units_slow=sum(any(latency > 3_000_000 for latency in answers) for answers in latencies),
+            patterned=len(scored) > 1 and 100 * commonest > 95 * len(scored),
+            inert=bool(scored) and all(balloon.pumps == 0 for balloon in scored),
+        )
+
+    def match(self) -> dict[str, int | str]:
+        """Pumps scale with the largest possible count, so norms never cross it (science B.3)."""
+        return {"burst_law": self.config.burst_law, "max_pumps": self.config.max_pumps}
+
+    # ------------------------------------------------------------------------------------------------- one event
+
+    def _accept(self, seq: int, t_us: int, payload: Payload) -> tuple[str, int, str] | None:
+        """Take up an event that the state allows; the flaw that voids its balloon, or None."""
+        if isinstance(payload, Shown):
+            return self._show(seq, payload)
+        balloon = self.balloons[-1]
+        if getattr(payload, "i", None) != balloon.i:
+            return (
+                "B1",
+                seq,
+                f"{_kind(payload)} of balloon {getattr(payload, 'i', None)} while {balloon.i} is open",
+            )
+        if isinstance(payload, Response) and payload.onset_t_us + _SLACK_US < self._previous_t_us:
+            self.findings.append(
+                Finding("Q_CLOCK", "quality", seq, "possible before the event that made it possible")
+            )
+        match payload:
+            case Pumped(k=k, latency_us=latency_us):
+                if k != balloon.pumps + 1 or k > balloon.max_pumps:
+                    return "B2", seq, f"pump {k} after pump {balloon.pumps} of at most {balloon.max_pumps}"
+                balloon.pumps = k
+                balloon.pump_latencies_us.append(latency_us)
+            case Exploded(at_pump=at_pump):
+                if at_pump != balloon.pumps:
+                    return "B3", seq, f"burst at pump {at_pump}, but the last pump was {balloon.pumps}"
+                balloon.end = "exploded"
+            case Collected():
+                return self._collect(seq, balloon, payload)
+            case TimedOut():
+                balloon.end = "timed_out"
+            case _:
+                raise AssertionError(payload)  # _NEXT lets nothing else through
+        return None
+
+    def _show(self, seq: int, shown: Shown) -> tuple[str, int, str] | None:
+        expected = self._next_i
+        torn = self._state == "torn"
+        self._note_unfinished(seq)
+        self._next_i = shown.i + 1
+        self.balloons.append(
+            Balloon(shown.i, shown.max_pumps, shown.value_per_pump_c, shown.practice, pump_latencies_us=[])
+        )
+        if shown.i < expected or (shown.i > expected and not torn):
+            return "B1", seq, f"balloon {shown.i} where {expected} is next"
+        if shown.max_pumps != self.config.max_pumps:
+            return (
+                "S3",
+                seq,
+                f"a balloon of {shown.max_pumps} pumps where {self.config.max_pumps} are configured",
+            )
+        return None
+
+    def _collect(self, seq: int, balloon: Balloon, collected: Collected) -> tuple[str, int, str] | None:
+        earned_c = balloon.pumps * balloon.value_c
+        expected_bank_c = None if self._bank_c is None else self._bank_c + earned_c
+        if collected.pumps != balloon.pumps or collected.earned_c != earned_c:
+            return (
+                "B5",
+                seq,
+                f"{collected.pumps} pumps for {collected.earned_c} c; counted {balloon.pumps} for {earned_c} c",
+            )
+        if expected_bank_c is not None and collected.bank_c != expected_bank_c:
+            return "B5", seq, f"bank of {collected.bank_c} c where {expected_bank_c} c were earned"
+        if balloon.pumps == balloon.max_pumps and self.config.burst_law == "uniform":
+            return "B8", seq, f"pump {balloon.pumps} of {balloon.max_pumps} without a burst is impossible"
+        if balloon.pumps == 0:
+            self.findings.append(Finding("Q_NO_PUMP", "note", seq, f"balloon {balloon.i} cashed at 0 pumps"))
+        self._bank_c = collected.bank_c
+        balloon.collect_latency_us = collected.latency_us
+        balloon.end = "collected"
+        return None
+
+    def _check_reveal(self, seq: int, completed: GameCompleted) -> None:
+        """B7: what was committed to before the first pump must be what happened."""
+        if self._seed_commit is None:
+            return
+        if completed.reveal_seed is None or completed.reveal_burst_points is None:
+            if completed.reason == "finished":
+                self._object("B7", seq, "the burst points were committed to but not revealed")
+            return
+        text = f"{completed.reveal_seed}\n{completed.reveal_burst_points}"
+        if sha256(text.encode()).hexdigest() != self._seed_commit:
+            self._object("B7", seq, "the revealed burst points are not those committed to")
+            return
+        points = msgspec.json.decode(completed.reveal_burst_points)
+        for balloon in self.scored:
+            point = points[balloon.i - 1] if isinstance(points, list) and balloon.i <= len(points) else None
+            if not isinstance(point, int):
+                self._object("B7", seq, f"no burst point is revealed for balloon {balloon.i}")
+            elif balloon.pumps != point if balloon.end == "exploded" else balloon.pumps >= point:
+                self._object(
+                    "B7",
+                    seq,
+                    f"balloon {balloon.i} {balloon.end} at {balloon.pumps}, its burst point is {point}",
+                )
+
+    def _object(self, code: str, seq: int, detail: str) -> None:
+        self.findings.append(Finding(code, "integrity", seq, detail))
+
+    def _void(self) -> None:
+        self.balloons[-1].void = True
+        self._state = "torn"
+        self._bank_c = None
+
+    def _note_unfinished(self, seq: int) -> None:
+        if self._state in {"shown", "pumped"}:
+            detail = f"balloon {self.balloons[-1].i} has neither burst nor been cashed in: it does not count"
+            self.findings.append(Finding("unfinished", "note", seq, detail))
+
+
+def _kind(payload: Payload) -> str:
+    return type(payload).__name__.lower()
+
+
+def _latencies(balloon: Balloon) -> list[int]:
+    if balloon.collect_latency_us is None:
+        return balloon.pump_latencies_us
+    return [*balloon.pump_latencies_us, balloon.collect_latency_us]

@@ -1,0 +1,297 @@
+"""What a closed session amounts to: its events read in ``seq`` order, once, into metrics, findings and counts.
+
+The walk knows the frame of a session (S1-S6 of science A.0) and hands every game its own events. A place whose event is
+missing, conflicting or voided is torn: it may have been any event, so the unit in hand does not count.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+
+import msgspec
+
+from science.canonical import digest
+from science.event import Payload
+from science.game import Completion, Conduct, Finding, Game, Metric, Play, Severity, Start, Tally
+from science.games import GAMES
+from science.session import Entry, Session
+from science.vocabulary import KINDS as FRAME_KINDS
+from science.vocabulary import (
+    Aborted,
+    CheckAnswered,
+    Completed,
+    EventVoided,
+    Interaction,
+    Paused,
+    Resumed,
+    Started,
+)
+
+
+class GameMeasures(msgspec.Struct, frozen=True):
+    """One play: what it may be compared with, and the fate of its units."""
+
+    game: str
+    match: dict[str, int | str]
+    tally: Tally
+
+
+class Attention(msgspec.Struct, frozen=True):
+    """What the frame of the session says about how it was played."""
+
+    events: int
+    blurs: int
+    blurred_us: int
+    checks: int
+    checks_failed: int
+
+
+class Noticed(msgspec.Struct, frozen=True):
+    """A finding with how often it came up; ``seq`` and ``detail`` are the first one's."""
+
+    code: str
+    severity: Severity
+    count: int
+    seq: int
+    detail: str
+
+
+class Measures(msgspec.Struct, frozen=True):
+    """All that a profile may be inferred from. Integers and strings only; metrics in micro-units.
+
+    ``definitions`` is the hash of the definitions of the metrics, ``schemas`` names the SHA-256 of each schema that counted.
+    """
+
+    session_id: str
+    closed: str
+    events_digest: str
+    definitions: str
+    schemas: dict[str, str]
+    device_input: str
+    duration_us: int
+    counted: int
+    missing: int
+    conflicting: int
+    voided: int
+    games: list[GameMeasures]
+    attention: Attention
+    conduct: Conduct
+    findings: list[Noticed]
+    metrics: dict[str, Metric]
+
+
+def measure(session: Session) -> Measures:
+    """Measure a closed session. Pure: equal sets of events give equal measures."""
+    assert session.closed is not None, "a session is measured once it is closed"
+    walk = _Walk(session)
+    walk.run()
+    by_game: dict[str, list[Play]] = {}
+    for game, play in walk.plays:
+        by_game.setdefault(game.name, []).append(play)
+    metrics: dict[str, Metric] = {}
+    for name, plays in by_game.items():
+        metrics.update(GAMES[name].measure(plays))
+    entries = [entry for entry in session.entries.values() if entry is not None]
+    times = [entry.t_us for entry in entries]
+    return Measures(
+        session_id=session.session_id,
+        closed=session.closed,
+        events_digest=session.events_digest(),
+        definitions=digest([GAMES[name].definitions for name in sorted(by_game)]),
+        schemas={entry.schema_sha256.hex(): _KIND[type(entry.payload)] for entry in entries},
+        device_input=walk.started.device_input if walk.started else "unknown",
+        duration_us=max(times) - min(times) if times else 0,
+        counted=len(entries),
+        missing=len(session.missing()),
+        conflicting=len(session.entries) - len(entries),
+        voided=len(walk.voided),
+        games=[GameMeasures(game.name, dict(play.match()), play.tally()) for game, play in walk.plays],
+        attention=walk.attention(len(entries)),
+        conduct=_together([play.conduct() for _, play in walk.plays]),
+        findings=_grouped(walk.findings + [found for _, play in walk.plays for found in play.findings]),
+        metrics=metrics,
+    )
+
+
+_GAME_OF: dict[type[Payload], Game] = {
+    payload_type: game for game in GAMES.values() for payload_type in game.kinds.values()
+}
+_KIND: dict[type[Payload], str] = {
+    payload_type: kind
+    for kinds in (FRAME_KINDS, *(game.kinds for game in GAMES.values()))
+    for kind, payload_type in kinds.items()
+}
+
+
+def _together(conducts: list[Conduct]) -> Conduct:
+    """Counts add up over the plays; a pattern in one play is a pattern."""
+    return Conduct(
+        responses=sum(conduct.responses for conduct in conducts),
+        anticipations=sum(conduct.anticipations for conduct in conducts),
+        units=sum(conduct.units for conduct in conducts),
+        units_missed=sum(conduct.units_missed for conduct in conducts),
+        units_slow=sum(conduct.units_slow for conduct in conducts),
+        patterned=any(conduct.patterned for conduct in conducts),
+        inert=any(conduct.inert for conduct in conducts),
+    )
+
+
+def _grouped(findings: list[Finding]) -> list[Noticed]:
+    """One line a code, so that a stream of oddities cannot make the record grow without end."""
+    groups: dict[tuple[str, Severity], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.code, finding.severity), []).append(finding)
+    grouped = []
+    for (code, severity), members in sorted(groups.items()):
+        first = min(members, key=lambda finding: (finding.seq, finding.detail))
+        grouped.append(Noticed(code, severity, len(members), first.seq, first.detail))
+    return grouped
+
+
+class _Walk:
+    """Reads the events of a session in ``seq`` order."""
+
+    def __init__(self, session: Session) -> None:
+        self.entries = session.entries
+        self.closed = session.closed
+        self.last_seq = max(session.entries, default=-1)
+        self.findings: list[Finding] = []
+        self.plays: list[tuple[Game, Play]] = []
+        self.started: Started | None = None
+        self.voided = {
+            entry.payload.target_seq: seq
+            for seq, entry in sorted(session.entries.items())
+            if entry is not None and isinstance(entry.payload, EventVoided)
+        }
+        self._planned: list[_Planned] = []
+        self._open: tuple[Game, Play] | None = None
+        self._paused = False
+        self._blurred_since: int | None = None
+        self._blurs = self._blurred_us = self._checks = self._checks_failed = 0
+        self._t_us = 0
+
+    def run(self) -> None:
+        """Walk over every place up to the last."""
+        for seq in range(self.last_seq + 1):
+            entry = self.entries.get(seq, ...)
+            if entry is ...:
+                self._tear(seq, "sequence_gap", "integrity", "an event is missing")
+            elif entry is None:
+                self._tear(seq, "identity_conflict", "note", "two different events claim this place")
+            elif seq in self.voided:
+                self._tear(seq, "event_voided", "note", f"voided by event {self.voided[seq]}")
+            else:
+                assert isinstance(entry, Entry)
+                self._take(seq, entry)
+        self._end_play(self.last_seq)
+        if self._blurred_since is not None:
+            self._blurred_us += self._t_us - self._blurred_since
+        if self.started is None:
+            self._object("S1", 0, "the session has no session.started")
+
+    def attention(self, events: int) -> Attention:
+        """Counts of the frame."""
+        return Attention(
+            events=events,
+            blurs=self._blurs,
+            blurred_us=self._blurred_us,
+            checks=self._checks,
+            checks_failed=self._checks_failed,
+        )
+
+    def _tear(self, seq: int, code: str, severity: Severity, detail: str) -> None:
+        self.findings.append(Finding(code, severity, seq, detail))
+        if self._open is not None:
+            self._open[1].tear(seq)
+
+    def _take(self, seq: int, entry: Entry) -> None:
+        payload, t_us = entry.payload, entry.t_us
+        if t_us < self._t_us:
+            detail = f"t_us went back from {self._t_us} to {t_us}"
+            self.findings.append(Finding("Q_CLOCK", "quality", seq, detail))
+        self._t_us = max(t_us, self._t_us)
+        game = _GAME_OF.get(type(payload))
+        if game is None:
+            self._take_frame(seq, payload)
+            return
+        if self._paused:
+            self._object("S6", seq, "a game event while the session is paused")
+        if isinstance(payload, Start):
+            self._begin_play(seq, game, payload)
+        elif self._open is None or self._open[0] is not game:
+            self._object("S2", seq, f"an event of {game.name} while that game is not open")
+        else:
+            self._open[1].take(seq, t_us, payload)
+            if isinstance(payload, Completion):
+                self._end_play(seq)
+
+    def _take_frame(self, seq: int, payload: Payload) -> None:
+        match payload:
+            case Started():
+                if seq != 0:
+                    self._object("S1", seq, "session.started is not the first event")
+                self.started = payload
+                self._plan(seq, payload)
+            case Completed() | Aborted():
+                if seq != self.last_seq:
+                    self._object("S1", seq, "an event follows the end of the session")
+            case Paused() | Resumed():
+                if self._paused == isinstance(payload, Paused):
+                    self._object("S6", seq, "paused and resumed do not alternate")
+                self._paused = isinstance(payload, Paused)
+            case Interaction(action="blur"):
+                if self._blurred_since is not None:
+                    self.findings.append(Finding("S4", "quality", seq, "blur follows blur"))
+                else:
+                    self._blurs += 1
+                    self._blurred_since = self._t_us
+            case Interaction(action="focus"):
+                if self._blurred_since is None:
+                    self.findings.append(Finding("S4", "quality", seq, "focus without a blur"))
+                else:
+                    self._blurred_us += self._t_us - self._blurred_since
+                    self._blurred_since = None
+            case CheckAnswered(passed=passed):
+                self._checks += 1
+                self._checks_failed += not passed
+            case _:  # what is voided is known before the walk; fullscreen changes are kept in the log alone
+                pass
+
+    def _plan(self, seq: int, started: Started) -> None:
+        if sha256(started.protocol.encode()).hexdigest() != started.config_hash:
+            self._object("S3", seq, "config_hash is not the SHA-256 of the protocol")
+        try:
+            self._planned = msgspec.json.decode(started.protocol, type=_Protocol).games
+        except msgspec.ValidationError as error:
+            self._object("S3", seq, f"the protocol does not say what is played: {error}")
+
+    def _begin_play(self, seq: int, game: Game, start: Start) -> None:
+        if self._open is not None:
+            self._object("S2", seq, f"{game.name} starts while {self._open[0].name} is open")
+            self._end_play(seq)
+        try:
+            config = msgspec.json.decode(start.config, type=dict[str, object])
+            play = game.begin(config, start)
+        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+            self._object("S3", seq, f"the configuration is none of {game.name}: {error}")
+            return
+        if not any(planned.game == game.name and planned.config == config for planned in self._planned):
+            self._object("S3", seq, f"the protocol plans no {game.name} of this configuration")
+        self._open = (game, play)
+        self.plays.append(self._open)
+
+    def _end_play(self, seq: int) -> None:
+        if self._open is not None:
+            self._open[1].end(seq)
+            self._open = None
+
+    def _object(self, code: str, seq: int, detail: str) -> None:
+        self.findings.append(Finding(code, "integrity", seq, detail))
+
+
+class _Planned(msgspec.Struct, frozen=True):
+    game: str
+    config: Mapping[str, object]
+
+
+class _Protocol(msgspec.Struct, frozen=True):
+    games: list[_Planned]

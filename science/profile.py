@@ -1,0 +1,370 @@
+"""A trait profile: what a mapping makes of a session's measures, with what it takes to trust it, or the reasons not to.
+
+``infer`` is pure; ``canonical`` of a profile gives the bytes that a replay must give again.
+"""
+
+import msgspec
+
+from science.canonical import canonical, digest
+from science.exact import MICRO, micro, micro_ratio, micro_root, normal_cdf, q32
+from science.game import Metric
+from science.games import GAMES
+from science.mapping import Norm, NormSet, Published, TraitRule
+from science.measure import Measures
+from science.quality import Quality, quality
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why a trait is not scored: what was observed, what is required, and what to do about it."""
+
+    code: str
+    message: str
+    observed: int | str | None
+    required: int | str | None
+    suggestion: str
+    metrics: list[str]
+
+
+class Contribution(msgspec.Struct, frozen=True):
+    """What a metric brought: its value and z, in micro-units."""
+
+    metric: str
+    value: int | None
+    se: int | None
+    z: int | None
+    weight: int
+    n: int
+    norm_set: str | None
+
+
+class TraitScore(msgspec.Struct, frozen=True):
+    """One trait. Numbers in micro-units; ``score`` and all that follows from it are None unless ``status`` is scored.
+
+    ``ci`` is the interval of this session's precision and of the norms' uncertainty; ``ci_trait`` would add the day-to-day
+    variance, and is None while no retest study exists. ``sem`` is the standard error of z; ``completeness``, ``quality`` and
+    ``reliability`` count in 0-100, ``percentile`` too.
+    """
+
+    status: str
+    provisional: bool
+    score: int | None
+    ci: tuple[int, int] | None
+    ci_level: int
+    ci_method: str | None
+    ci_trait: None
+    ci_trait_reason: str
+    t: int | None
+    percentile: int | None
+    score_shrunk: int | None
+    sem: int | None
+    reliability: int | None
+    quality: int
+    completeness: int
+    n: int
+    reasons: list[Reason]
+    contributions: list[Contribution]
+
+
+class MappingName(msgspec.Struct, frozen=True):
+    """Which mapping, and its hash."""
+
+    id: str
+    semver: str
+    hash: str
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """What a session says about a person, by one mapping. Its canonical bytes hold nothing of when or where it was made."""
+
+    session_id: str
+    events_digest: str
+    mapping: MappingName
+    definitions: str
+    norms: dict[str, str]
+    schemas: dict[str, str]
+    traits: dict[str, TraitScore]
+
+    def canonical(self) -> bytes:
+        """The bytes that every replay must give again."""
+        return canonical(self)
+
+
+def infer(measures: Measures, published: Published) -> Profile:
+    """The profile of a session by a mapping. Pure."""
+    mapping = published.mapping
+    judged = quality(measures, mapping.quality)
+    return Profile(
+        session_id=measures.session_id,
+        events_digest=measures.events_digest,
+        mapping=MappingName(mapping.id, mapping.semver, published.mapping_hash),
+        definitions=_definitions(published),
+        norms=published.norm_hashes,
+        schemas=measures.schemas,
+        traits={
+            trait: _infer_trait(measures, published, judged, rule) for trait, rule in mapping.traits.items()
+        },
+    )
+
+
+def _definitions(published: Published) -> str:
+    """The hash of the definitions that the mapping listens to: a new game or metric leaves old profiles as they are."""
+    heard = {(rule.metric, rule.definition) for rule in published.mapping.traits.values()}
+    return digest(
+        [
+            definition
+            for game in GAMES.values()
+            for definition in game.definitions
+            if (definition.id, definition.version) in heard
+        ]
+    )
+
+
+class _Standing(msgspec.Struct, frozen=True):
+    """Where a person stands in the norm set: z and its standard error, reliability in 0-100; micro-units."""
+
+    z: int
+    sem: int
+    method: str
+    reliability: int
+    norm: Norm
+
+
+class _Case(msgspec.Struct, frozen=True):
+    """One trait of one session, with what decides about it."""
+
+    measures: Measures
+    published: Published
+    judged: Quality
+    rule: TraitRule
+    metric: Metric
+    norm_set: NormSet | None
+    scored: int
+    planned: int
+
+    @property
+    def completeness(self) -> int:
+        """Scored of planned units, in micro-units of 0-100."""
+        return 100 * MICRO * min(self.scored, self.planned) // self.planned if self.planned else 0
+
+
+def _infer_trait(measures: Measures, published: Published, judged: Quality, rule: TraitRule) -> TraitScore:
+    plays = [game for game in measures.games if game.game == rule.game]
+    comparable = [norms for norms in published.norms.values() if _is_comparable(norms, rule, measures)]
+    case = _Case(
+        measures=measures,
+        published=published,
+        judged=judged,
+        rule=rule,
+        metric=measures.metrics.get(rule.metric, Metric(None, 0, "", None, "game_not_played")),
+        norm_set=comparable[0] if comparable else None,
+        scored=sum(play.tally.scored for play in plays),
+        planned=sum(play.tally.planned for play in plays),
+    )
+    standing = _stand(case)
+    reasons = [*_session_reasons(case), *_evidence_reasons(case, standing)]
+    is_scored = standing is not None and not reasons
+    probability = _probability(standing.z) if standing is not None and is_scored else None
+    shrunk = standing.z * standing.reliability // (100 * MICRO) if standing is not None else 0
+    return TraitScore(
+        status="scored" if is_scored else "insufficient",
+        provisional=case.norm_set is not None and case.norm_set.status == "provisional",
+        score=probability,
+        ci=_interval(case, standing) if standing is not None and is_scored else None,
+        ci_level=published.mapping.interval.level,
+        ci_method=standing.method if standing is not None else None,
+        ci_trait=None,
+        ci_trait_reason="no_retest_study",
+        t=50 * MICRO + 10 * standing.z if standing is not None and is_scored else None,
+        percentile=100 * probability if probability is not None else None,
+        score_shrunk=_probability(shrunk) if is_scored else None,
+        sem=standing.sem if standing is not None else None,
+        reliability=standing.reliability if standing is not None else None,
+        quality=judged.score,
+        completeness=case.completeness,
+        n=case.metric.n,
+        reasons=reasons,
+        contributions=[_contribution(case, standing)],
+    )
+
+
+def _is_comparable(norms: NormSet, rule: TraitRule, measures: Measures) -> bool:
+    """Every play of the trait's game agrees with the sample in all that scores depend on (science B.3)."""
+    plays = [game for game in measures.games if game.game == rule.game]
+    return norms.game == rule.game and bool(plays) and all(play.match == norms.match for play in plays)
+
+
+def _stand(case: _Case) -> _Standing | None:
+    """z = d (x - mu) / sigma, winsorised; reliability rho = tau^2 / (tau^2 + SE^2) with tau^2 that of the sample (B.1, B.4)."""
+    norm = None if case.norm_set is None else case.norm_set.metrics.get(case.rule.metric)
+    if norm is None or case.metric.value is None:
+        return None
+    z = micro_ratio(case.rule.direction * (case.metric.value - norm.mean), norm.sd)
+    z = max(-case.rule.winsor, min(case.rule.winsor, z))
+    sem, method = micro_ratio(case.metric.se or 0, norm.sd), case.published.mapping.interval.method
+    if (
+        sem == 0
+    ):  # all units alike: nothing shows their spread, so the sample's own reliability stands in (B.4)
+        sem, method = micro_root(MICRO - norm.reliability, MICRO), "sem"
+    tau2 = norm.reliability * MICRO
+    return _Standing(z, sem, method, micro_ratio(100 * tau2, tau2 + sem * sem), norm)
+
+
+def _interval(case: _Case, standing: _Standing) -> tuple[int, int]:
+    """Phi(z -+ q s), s^2 = SEM^2 + 1/N + z^2 / 2N: this session's precision and the norms' own uncertainty (B.3, B.4)."""
+    norms_variance = micro_ratio(
+        2 * MICRO * MICRO + standing.z * standing.z, 2 * standing.norm.n * MICRO * MICRO
+    )
+    half = micro_root(standing.sem * standing.sem + norms_variance * MICRO, MICRO * MICRO)
+    half = micro_ratio(half * case.published.mapping.interval.z, MICRO * MICRO)
+    return _probability(standing.z - half), _probability(standing.z + half)
+
+
+def _probability(z: int) -> int:
+    """Phi in micro-units of a z in micro-units."""
+    return micro(normal_cdf(q32(z)))
+
+
+def _contribution(case: _Case, standing: _Standing | None) -> Contribution:
+    norms = case.norm_set
+    return Contribution(
+        metric=case.rule.metric,
+        value=case.metric.value,
+        se=case.metric.se,
+        z=standing.z if standing is not None else None,
+        weight=MICRO,
+        n=case.metric.n,
+        norm_set=None if norms is None else f"{norms.id}.v{norms.version}",
+    )
+
+
+# ------------------------------------------------------------------------------------------------- thresholds (B.6)
+
+
+def _session_reasons(case: _Case) -> list[Reason]:
+    """What disqualifies the session as a whole."""
+    measures, minimum = case.measures, case.published.mapping.minimum
+    reasons = []
+    broken = [noticed for noticed in measures.findings if noticed.severity == "integrity"]
+    if broken:
+        codes = ", ".join(noticed.code for noticed in broken)
+        reasons.append(
+            _reason(
+                case,
+                "R_INTEGRITY",
+                f"The sequence of events is impossible: {codes} (first: {broken[0].detail}).",
+                (sum(noticed.count for noticed in broken), 0),
+                "Check the client that sent these events; the findings name the event of each.",
+            )
+        )
+    shortest, longest = minimum.duration_us
+    if not shortest <= measures.duration_us <= longest:
+        reasons.append(
+            _reason(
+                case,
+                "R_DURATION",
+                f"The session lasted {measures.duration_us // MICRO} s; between {shortest // MICRO} s and "
+                f"{longest // MICRO} s are required.",
+                (measures.duration_us, shortest if measures.duration_us < shortest else longest),
+                "Play a whole session at a normal pace, without leaving it open.",
+            )
+        )
+    if case.judged.score < minimum.quality:
+        worst = max(sorted(case.judged.lost), key=lambda sign: case.judged.lost[sign])
+        why = case.judged.failed or f"most was lost by: {worst}"
+        reasons.append(
+            _reason(
+                case,
+                "R_QUALITY",
+                f"Quality {case.judged.score // MICRO} of 100, {minimum.quality // MICRO} required; {why}.",
+                (case.judged.score, minimum.quality),
+                "Play again undisturbed, in one window, answering each balloon on its own.",
+            )
+        )
+    return reasons
+
+
+def _evidence_reasons(case: _Case, standing: _Standing | None) -> list[Reason]:
+    """What is too little to go on for this trait."""
+    minimum, unit, reasons = case.published.mapping.minimum, case.rule.unit, []
+    if case.scored < minimum.sample:
+        more = minimum.sample - case.scored
+        reasons.append(
+            _reason(
+                case,
+                "R_SAMPLE",
+                f"{case.scored} scored {unit}, {minimum.sample} needed.",
+                (case.scored, minimum.sample),
+                f"play {more} more {unit}",
+            )
+        )
+    if case.completeness < minimum.completeness:
+        required = minimum.completeness // MICRO
+        more = -(-case.planned * minimum.completeness // (100 * MICRO)) - case.scored
+        suggestion = (
+            f"play {more} more of the {case.planned} planned {unit}" if case.planned else f"play the {unit}"
+        )
+        reasons.append(
+            _reason(
+                case,
+                "R_COMPLETENESS",
+                f"Insufficient data completeness (required: {required}%).",  # the seed's wording
+                (case.completeness, minimum.completeness),
+                suggestion,
+            )
+        )
+    if case.metric.value is None:
+        message = f"{case.rule.metric} has no value: {case.metric.reason}."
+        reasons.append(
+            _reason(case, "R_METRIC", message, (None, None), f"play the {unit} of {case.rule.game}")
+        )
+    elif standing is None:
+        reasons.append(
+            _reason(
+                case,
+                "R_NORMS",
+                f"No reference sample fits: {_matches(case)}.",
+                (_matches(case), "; ".join(_match(norms.match) for norms in case.published.norms.values())),
+                "Play a configuration that the mapping has norms for, or publish norms for this one.",
+            )
+        )
+    elif standing.reliability < minimum.reliability:
+        more = _units_to_add(standing, minimum.reliability, case.scored)
+        reasons.append(
+            _reason(
+                case,
+                "R_RELIABILITY",
+                f"Reliability {standing.reliability // MICRO} of 100, {minimum.reliability // MICRO} required.",
+                (standing.reliability, minimum.reliability),
+                f"play about {more} more {unit} (Spearman-Brown)",
+            )
+        )
+    if standing is not None and case.norm_set is not None and not case.published.mapping.allow_provisional:
+        if case.norm_set.status == "provisional":
+            message = "The only reference sample that fits is provisional."
+            reasons.append(
+                _reason(case, "R_NORMS", message, ("provisional", "reference"), "Allow provisional norms.")
+            )
+    return reasons
+
+
+def _reason(
+    case: _Case, code: str, message: str, figures: tuple[int | str | None, int | str | None], suggestion: str
+) -> Reason:
+    observed, required = figures
+    return Reason(code, message, observed, required, suggestion, [case.rule.metric])
+
+
+def _units_to_add(standing: _Standing, required: int, scored: int) -> int:
+    """By Spearman-Brown: SE^2 falls as 1 / n, so n' = n SE^2 / (tau^2 (1 - r) / r); rounded up."""
+    allowed = standing.norm.reliability * (100 * MICRO - required) // required
+    needed = -(-scored * standing.sem * standing.sem // (allowed * MICRO))
+    return max(1, needed - scored)
+
+
+def _matches(case: _Case) -> str:
+    plays = [game for game in case.measures.games if game.game == case.rule.game]
+    return "; ".join(_match(play.match) for play in plays) or "the game was not played"
+
+
+def _match(match: dict[str, int | str]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in sorted(match.items()))
