@@ -73,6 +73,16 @@ class Session:
         self._close_if_whole()
         return "counted"
 
+    def resume(self) -> None:
+        """Work out again what follows from ``entries``, after they were put back from a cache."""
+        while self.contiguous in self.entries:
+            self.contiguous += 1
+        self.terminals = {
+            seq
+            for seq, entry in self.entries.items()
+            if entry is not None and isinstance(entry.payload, Completed | Aborted)
+        }
+
     def missing(self) -> list[int]:
         """The sequence numbers that are not there, below the largest that is."""
         return [

@@ -1,0 +1,65 @@
+"""The control plane's database: what must not stand in the log. SQLite by default, PostgreSQL by URL."""
+
+from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, String, Table, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+_TABLES = MetaData()
+
+SECRETS = Table(
+    "secrets", _TABLES, Column("name", String, primary_key=True), Column("value", LargeBinary, nullable=False)
+)
+
+SUBJECTS = Table(
+    "subjects",
+    _TABLES,
+    Column("lookup", LargeBinary, primary_key=True),
+    Column("subject_id", String, nullable=False, unique=True),
+    Column("key_id", String, nullable=False, unique=True),
+    Column("key", LargeBinary, nullable=False),
+)
+
+SEED_SESSIONS = Table(
+    "seed_sessions",
+    _TABLES,
+    Column("session_id", String, primary_key=True),
+    Column("state", LargeBinary, nullable=False),
+)
+
+SEED_EVENTS = Table(
+    "seed_events",
+    _TABLES,
+    Column("session_id", String, primary_key=True),
+    Column("body_sha256", LargeBinary, primary_key=True),
+    Column("events", LargeBinary, nullable=False),
+    Column("first_seq", Integer, nullable=False),
+)
+
+
+class ControlUnavailable(Exception):
+    """The control database cannot be reached; the message says where it was looked for and what to do."""
+
+
+def open_control(url: str) -> Engine:
+    """Connect and create what is missing. Raises ControlUnavailable."""
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _harden)
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    try:
+        _TABLES.create_all(engine)
+    except SQLAlchemyError as error:
+        place = engine.url.render_as_string()
+        message = f"the control database {place} cannot be used ({error.__cause__ or error}): check that it is writable"
+        raise ControlUnavailable(message) from error
+    return engine
+
+
+def _harden(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    """Durable when committed, and a deleted key leaves no bytes behind (guarantees 5.1)."""
+    connection.isolation_level = None  # SQLAlchemy begins, not the driver
+    cursor = connection.cursor()
+    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

@@ -1,0 +1,105 @@
+"""MetricExtractor: a record of the log and a session's row in, the next row out, and the metrics when the session closes."""
+
+import msgspec
+
+from agents.tables import SessionRow
+from science.canonical import canonical
+from science.event import Event
+from science.measure import measure
+from science.session import Outcome, Session
+from streams.codec import Codec, Flaw, Unreadable
+from streams.log import Record
+from streams.records import DeadLetter, SessionMetrics
+from telemetry.version import ENGINE_VERSION
+
+
+class Advance(msgspec.Struct, frozen=True):
+    """What one record did. ``row`` is None when it belongs to no session; ``outcome`` None when it could not be read."""
+
+    row: SessionRow | None
+    outcome: Outcome | None
+    letter: DeadLetter | None = None
+    metrics: SessionMetrics | None = None
+
+
+class MetricExtractor:
+    """The fold over the log. Decides nothing that the science does not decide."""
+
+    def __init__(self, codec: Codec) -> None:
+        """With the codec of the log."""
+        self._codec = codec
+
+    def advance(self, row: SessionRow | None, record: Record) -> Advance:
+        """Apply one record to the row of its key. A record applied before changes nothing and says again what it said."""
+        session_id = _session_id(record.key)
+        if session_id is None:
+            flaw = Flaw(
+                "key_mismatch", "", "the record's key is no session id", "use the session id as the key"
+            )
+            return Advance(None, None, _letter(record, flaw))
+        row = row if row is not None else SessionRow(Session(session_id), record.offset)
+        was_applied = record.offset <= row.last_offset
+        if not was_applied:
+            row.apply(record)
+        try:
+            event = _of_session(session_id, self._codec.decode(_intact(record)))
+        except Unreadable as error:
+            return Advance(row, None, _letter(record, error.flaw))
+        outcome: Outcome = "duplicate" if was_applied else row.session.step(event)
+        if row.session.closed is not None and row.closed_offset is None:
+            row.closed_offset = record.offset
+        closes = row.closed_offset == record.offset
+        return Advance(row, outcome, metrics=metrics_of(row, record.partition) if closes else None)
+
+
+def metrics_of(row: SessionRow, partition: int) -> SessionMetrics:
+    """The metrics of a closed session, with the range of the log that they were made from."""
+    assert row.closed_offset is not None
+    return SessionMetrics(
+        session_id=row.session.session_id,
+        measures=canonical(measure(row.session)),
+        records_digest=row.records.hex(),
+        partition=partition,
+        first_offset=row.first_offset,
+        last_offset=row.closed_offset,
+        engine_version=ENGINE_VERSION,
+    )
+
+
+def _session_id(key: bytes) -> str | None:
+    try:
+        return key.decode("ascii") or None
+    except UnicodeDecodeError:
+        return None
+
+
+def _intact(record: Record) -> bytes:
+    if not record.intact:
+        message = "the record's bytes changed after they were appended"
+        raise Unreadable(Flaw("record_corrupt", "", message, "restore the log from its archive"))
+    return record.value
+
+
+def _of_session(session_id: str, event: Event) -> Event:
+    if event.session_id != session_id:
+        message = f"an event of {event.session_id} under the key {session_id}"
+        raise Unreadable(
+            Flaw("key_mismatch", "/session_id", message, "use the event's session id as the key")
+        )
+    return event
+
+
+def _letter(record: Record, flaw: Flaw) -> DeadLetter:
+    return DeadLetter(
+        source_topic=record.topic,
+        source_partition=record.partition,
+        source_offset=record.offset,
+        key=record.key,
+        value=record.value,
+        code=flaw.code,
+        pointer=flaw.pointer,
+        message=flaw.message,
+        suggestion=flaw.suggestion,
+        stage="metric_extractor",
+        engine_version=ENGINE_VERSION,
+    )

@@ -1,0 +1,241 @@
+"""The seed's JSON form of an event, translated into ours.
+
+The seed numbers nothing and says nothing of a session's frame. What it leaves out is implied, with the configuration
+``SEED_DEFAULT``: the session's start, the game's start, each balloon's appearance. Which sequence numbers a body got is
+kept before anything is appended, so that a retry of the same body is the same event. What can be derived is derived again:
+``balloon_size``, ``current_earnings``, ``total_earnings``, ``is_new_personal_max`` and ``is_rapid_pump`` are accepted and not believed.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import NoReturn
+
+import msgspec
+from sqlalchemy import Engine, insert, select, update
+
+from agents.control import SEED_EVENTS, SEED_SESSIONS
+from science.canonical import canonical
+from streams.codec import Flaw, Unreadable
+
+# The seed says neither how many balloons there are nor how they burst: no norms fit that, and the profile will say so.
+SEED_DEFAULT = {"balloons": 30, "burst_law": "unknown", "max_pumps": 128, "value_per_pump_c": 5}
+_CONFIG = canonical(SEED_DEFAULT).decode()
+_PROTOCOL = canonical({"games": [{"config": SEED_DEFAULT, "game": "balloon_risk"}]}).decode()
+
+_IGNORED = {"balloon_size", "current_earnings", "total_earnings", "is_new_personal_max", "is_rapid_pump"}
+_TIMES = {"timestamp_milliseconds", "time_since_prev_pump"}
+_OWN = {
+    "pumped": {"balloon_id", "pump_number"},
+    "collected": {"balloon_id", "earnings_collected", "total_pumps"},
+    "exploded": {"balloon_id", "pumps_at_pop"},
+}
+
+_Event = dict[str, object]
+
+
+class _State(msgspec.Struct):
+    """How far a session has come."""
+
+    start_ms: int
+    next_seq: int = 0
+    game_open: bool = False
+    balloon_ids: list[str] = []
+    pumps: int = 0
+    bank_c: int = 0
+
+
+def is_seed_form(event: Mapping[str, object]) -> bool:
+    """The seed names its events ``event_type``; ours are named ``kind``."""
+    return "event_type" in event
+
+
+class SeedForm:
+    """Translates, and remembers what it translated."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Over the control database."""
+        self._engine = engine
+
+    def translate(self, seed: Mapping[str, object], check: Callable[[_Event], object]) -> list[_Event]:
+        """Our events for one of the seed's, the implied ones first. Raises Unreadable (``streams.codec``).
+
+        Each passes ``check`` before anything is kept: a refused event must not use a sequence number up.
+        """
+        session_id, body = seed.get("session_id"), _body(seed)
+        if not isinstance(session_id, str):
+            _refuse(
+                "missing_field", "/session_id", "session_id is missing", "send the session's id as a string"
+            )
+        body_sha256 = sha256(msgspec.json.encode(body, order="deterministic")).digest()
+        kept = select(SEED_EVENTS.c.events).where(
+            SEED_EVENTS.c.session_id == session_id, SEED_EVENTS.c.body_sha256 == body_sha256
+        )
+        with self._engine.begin() as connection:
+            known = connection.execute(kept).scalar_one_or_none()
+            if known is not None:
+                repeated: list[_Event] = msgspec.json.decode(known)
+                return repeated
+            row = connection.execute(
+                select(SEED_SESSIONS.c.state).where(SEED_SESSIONS.c.session_id == session_id)
+            ).scalar_one_or_none()
+            state = msgspec.json.decode(row, type=_State) if row is not None else None
+            began = state is None
+            state, events = _translate(session_id, state, seed, body)
+            for event in events:
+                check(event)
+            packed = {"state": msgspec.json.encode(state)}
+            if began:
+                connection.execute(insert(SEED_SESSIONS).values(session_id=session_id, **packed))
+            else:
+                here = SEED_SESSIONS.c.session_id == session_id
+                connection.execute(update(SEED_SESSIONS).where(here).values(**packed))
+            connection.execute(
+                insert(SEED_EVENTS).values(
+                    session_id=session_id,
+                    body_sha256=body_sha256,
+                    events=msgspec.json.encode(events),
+                    first_seq=events[0]["seq"],
+                )
+            )
+        return events
+
+
+def _body(seed: Mapping[str, object]) -> Mapping[str, object]:
+    unknown = sorted(seed.keys() - {"session_id", "event_type", "event_data"})
+    if unknown:
+        _refuse(
+            "unknown_field",
+            f"/{unknown[0]}",
+            f"the form has no {unknown[0]}",
+            "send session_id, event_type, event_data",
+        )
+    data = seed.get("event_data", {})
+    if not isinstance(data, Mapping):
+        _refuse("wrong_type", "/event_data", "event_data is no object", "send an object")
+    return {"event_type": seed["event_type"], "event_data": dict(data)}
+
+
+def _translate(
+    session_id: str, state: _State | None, seed: Mapping[str, object], body: Mapping[str, object]
+) -> tuple[_State, list[_Event]]:
+    data = body["event_data"]
+    assert isinstance(data, dict)
+    if seed["event_type"] == "session_end":
+        return _end(session_id, state, data)
+    if seed["event_type"] != "balloon_risk":
+        _refuse(
+            "unknown_kind",
+            "/event_type",
+            f"no game {seed['event_type']!r}",
+            "send balloon_risk or session_end",
+        )
+    name = _name(data)
+    unknown = sorted(data.keys() - _OWN[name] - _TIMES - _IGNORED)
+    if unknown:
+        suggestion = f"a {name} event has: {', '.join(sorted(_OWN[name] | _TIMES | _IGNORED))}"
+        _refuse("unknown_field", f"/event_data/{unknown[0]}", f"unknown field {unknown[0]}", suggestion)
+    now_ms = _integer(data, "timestamp_milliseconds")
+    waited_ms = _integer(data, "time_since_prev_pump", default=0)
+    state = state if state is not None else _State(start_ms=now_ms - waited_ms)
+    t_us = (now_ms - state.start_ms) * 1000
+    onset_t_us = max(0, t_us - waited_ms * 1000)
+    events = _begin(state)
+    balloon_id = data.get("balloon_id")
+    if not isinstance(balloon_id, str):
+        _refuse("missing_field", "/event_data/balloon_id", "balloon_id is missing", "send it as a string")
+    if balloon_id not in state.balloon_ids:
+        state.balloon_ids.append(balloon_id)
+        state.pumps = 0
+        shown = {"color": "none", "max_pumps": SEED_DEFAULT["max_pumps"], "practice": False}
+        shown["value_per_pump_c"] = SEED_DEFAULT["value_per_pump_c"]
+        events.append(
+            {"kind": "balloon_risk.shown", "t_us": onset_t_us, "i": len(state.balloon_ids), **shown}
+        )
+    fields: _Event = {"i": state.balloon_ids.index(balloon_id) + 1}
+    if name != "exploded":
+        fields |= {"onset_t_us": onset_t_us, "latency_us": t_us - onset_t_us}
+    fields |= _OUTCOMES[name](state, data)
+    events.append({"kind": f"balloon_risk.{name}", "t_us": t_us, **fields})
+    return state, _numbered(session_id, state, events)
+
+
+def _name(data: Mapping[str, object]) -> str:
+    """Which event it is, by the field that only this one has."""
+    names = {"earnings_collected": "collected", "pumps_at_pop": "exploded", "pump_number": "pumped"}
+    name = next((name for field, name in names.items() if field in data), None)
+    if name is None:
+        suggestion = "send pump_number (a pump), earnings_collected (cashed in) or pumps_at_pop (a burst)"
+        _refuse("missing_field", "/event_data/pump_number", "no pump, no collect and no burst", suggestion)
+    return name
+
+
+def _pumped(state: _State, data: Mapping[str, object]) -> _Event:
+    state.pumps = _integer(data, "pump_number")
+    return {"k": state.pumps}
+
+
+def _collected(state: _State, data: Mapping[str, object]) -> _Event:
+    earned_c = state.pumps * SEED_DEFAULT["value_per_pump_c"]  # type: ignore[operator]  # the number among the texts
+    state.bank_c += earned_c
+    return {"pumps": state.pumps, "earned_c": earned_c, "bank_c": state.bank_c}
+
+
+def _exploded(state: _State, data: Mapping[str, object]) -> _Event:
+    return {"at_pump": _integer(data, "pumps_at_pop")}
+
+
+_OUTCOMES: dict[str, Callable[[_State, Mapping[str, object]], _Event]] = {
+    "pumped": _pumped,
+    "collected": _collected,
+    "exploded": _exploded,
+}
+
+
+def _begin(state: _State) -> list[_Event]:
+    if state.game_open:
+        return []
+    state.game_open = True
+    started = {
+        "subject_id": uuid.uuid4().hex,  # the seed names no participant
+        "consent_basis": "declared:seed",
+        "battery": "seed",
+        "protocol": _PROTOCOL,
+        "device_input": "unknown",
+    }
+    game = {"kind": "balloon_risk.game_started", "t_us": 0, "config": _CONFIG}
+    return [{"kind": "session.started", "t_us": 0, **started}, game]
+
+
+def _end(session_id: str, state: _State | None, data: Mapping[str, object]) -> tuple[_State, list[_Event]]:
+    if state is None:
+        _refuse(
+            "inconsistent", "/event_type", "session_end before any event", "send the session's events first"
+        )
+    t_us = (_integer(data, "timestamp_milliseconds", default=state.start_ms) - state.start_ms) * 1000
+    events: list[_Event] = [
+        {"kind": "balloon_risk.game_completed", "t_us": t_us, "reason": "finished"},
+        {"kind": "session.completed", "t_us": t_us, "last_seq": state.next_seq + 1},
+    ]
+    return state, _numbered(session_id, state, events)
+
+
+def _numbered(session_id: str, state: _State, events: list[_Event]) -> list[_Event]:
+    numbered = [
+        {"session_id": session_id, "seq": state.next_seq + i, "device_time_ms": None, **event}
+        for i, event in enumerate(events)
+    ]
+    state.next_seq += len(events)
+    return numbered
+
+
+def _integer(data: Mapping[str, object], name: str, *, default: int | None = None) -> int:
+    value = data.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int):
+        code = "missing_field" if value is None else "wrong_type"
+        _refuse(code, f"/event_data/{name}", f"{name} is {value!r}", f"send {name} as a whole number")
+    return value
+
+
+def _refuse(code: str, pointer: str, message: str, suggestion: str) -> NoReturn:
+    raise Unreadable(Flaw(code, pointer, message, suggestion))
