@@ -116,7 +116,8 @@ def normal_cdf(z: int) -> int:
     """The standard normal distribution function Phi of z (Q32), in Q32; within 2**-29 of the true value.
 
     Taylor's expansion to the fourth power about the nearest of the points j/32, where the derivatives are Hermite polynomials
-    times the density; Phi(-z) = 1 - Phi(z) holds exactly.
+    times the density; Phi(-z) = 1 - Phi(z) holds exactly. It rises, but for steps down of one unit at the borders of cells in
+    the tails; in micro-units it never falls.
     """
     if z < 0:
         return Q32 - normal_cdf(-z)

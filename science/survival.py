@@ -61,10 +61,12 @@ def intended_pumps(balloons: Iterable[tuple[int, bool]]) -> Intended:
 
 
 def _greenwood(curve: list[int], steps: list[tuple[int, int]]) -> int:
-    """The variance of the area, in Q80. ``area`` right of level l is what S_{l+1} .. S_longest add up to."""
+    """The variance of the area, in Q80. ``area`` right of level l is what S_{l+1} .. S_longest add up to.
+
+    Below the longest count somebody always goes on, so at_risk > stopped.
+    """
     variance, area = 0, 0
     for (at_risk, stopped), height in zip(reversed(steps), reversed(curve), strict=True):
         area += height
-        if at_risk > stopped:
-            variance += area * area * stopped // (at_risk * (at_risk - stopped))
+        variance += area * area * stopped // (at_risk * (at_risk - stopped))
     return variance

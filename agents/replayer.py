@@ -1,0 +1,127 @@
+"""Replayer: what stands in the store, made again from the log by the same agents, and compared byte for byte."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from agents.metric_extractor import MetricExtractor
+from agents.tables import SessionRow
+from agents.trait_inferencer import TraitInferencer
+from projections.rows import SessionMetricRow, TraitProfileRow, metric_rows, profile_rows
+from streams.codec import Codec
+from streams.log import Log
+from streams.partitioner import partition_of
+from streams.records import SessionMetrics, TraitProfile
+from streams.topics import EVENTS
+
+
+class Rebuilt(msgspec.Struct):
+    """A session as the log gives it now; ``metrics`` and ``profile`` are None while it is open."""
+
+    session_id: str
+    metrics: SessionMetrics | None = None
+    profile: TraitProfile | None = None
+    withdrawn: bool = False
+    corrupt_offsets: list[int] = []
+
+
+class Verification(msgspec.Struct, frozen=True):
+    """``stored`` and ``rebuilt`` are profile digests; ``differences`` says what is not equal."""
+
+    session_id: str
+    verdict: Literal["equal", "different", "erased", "missing"]
+    stored: str | None
+    rebuilt: str | None
+    differences: list[str]
+
+
+class Replayer:
+    """Rebuilds sessions by one mapping. Reads the log up to the end offsets of the call; writes nothing."""
+
+    def __init__(self, log: Log, codec: Codec, inferencer: TraitInferencer) -> None:
+        """Over a log, by a mapping."""
+        self._log = log
+        self._extractor = MetricExtractor(codec)
+        self._inferencer = inferencer
+
+    def rebuild(self, session_id: str) -> Rebuilt:
+        """One session."""
+        key = session_id.encode()
+        partition = partition_of(key, self._log.partitions(EVENTS.name))
+        return self._rebuild_partition(partition, key).get(session_id, Rebuilt(session_id))
+
+    def rebuild_all(self) -> Iterator[Rebuilt]:
+        """Every session of the log, a partition at a time."""
+        for partition in range(self._log.partitions(EVENTS.name)):
+            yield from self._rebuild_partition(partition).values()
+
+    def verify(
+        self,
+        rebuilt: Rebuilt,
+        stored: tuple[TraitProfileRow, ...] | None,
+        stored_metrics: tuple[SessionMetricRow, ...] | None,
+    ) -> Verification:
+        """Compare with what is stored: canonical bytes, raw records, and every column of the rows."""
+        differences = [
+            f"the log's record at offset {offset} is corrupt" for offset in rebuilt.corrupt_offsets
+        ]
+        if not rebuilt.withdrawn:
+            fresh = None if rebuilt.profile is None else profile_rows(rebuilt.profile)
+            differences += _differences(stored, fresh)
+            fresh_metrics = None if rebuilt.metrics is None else metric_rows(rebuilt.metrics)
+            differences += _differences(stored_metrics, fresh_metrics)
+        return Verification(
+            session_id=rebuilt.session_id,
+            verdict=_verdict(rebuilt, stored is not None, differences),
+            stored=stored[0].profile_digest if stored else None,
+            rebuilt=None if rebuilt.profile is None else rebuilt.profile.profile_digest,
+            differences=differences,
+        )
+
+    def _rebuild_partition(self, partition: int, key: bytes | None = None) -> dict[str, Rebuilt]:
+        rows: dict[bytes, SessionRow] = {}
+        found: dict[str, Rebuilt] = {}
+        for record in self._log.read(EVENTS.name, partition, 0):
+            if key is not None and record.key != key:
+                continue
+            advance = self._extractor.advance(rows.get(record.key), record)
+            if advance.row is None:
+                continue
+            rows[record.key] = advance.row
+            session_id = advance.row.session.session_id
+            rebuilt = found.setdefault(session_id, Rebuilt(session_id))
+            rebuilt.withdrawn = advance.row.session.withdrawn
+            if not record.intact:
+                rebuilt.corrupt_offsets.append(record.offset)
+            if advance.metrics is not None:
+                rebuilt.metrics = advance.metrics
+                rebuilt.profile = self._inferencer.infer(advance.metrics)
+        return found
+
+
+def _verdict(
+    rebuilt: Rebuilt, is_stored: bool, differences: list[str]
+) -> Literal["equal", "different", "erased", "missing"]:
+    if differences:
+        return "different"
+    if rebuilt.withdrawn:
+        return "erased"
+    return "equal" if is_stored else "missing"
+
+
+def _differences(
+    stored: tuple[SessionMetricRow, ...] | tuple[TraitProfileRow, ...] | None,
+    rebuilt: tuple[SessionMetricRow, ...] | tuple[TraitProfileRow, ...] | None,
+) -> list[str]:
+    """The columns that differ. The engine's version is a fact beside the result, not a part of it."""
+    if stored is None or rebuilt is None:
+        return [] if stored is rebuilt else [f"{'stored' if rebuilt is None else 'rebuilt'} only"]
+    if len(stored) != len(rebuilt):
+        return [f"{len(stored)} rows stored, {len(rebuilt)} rebuilt"]
+    return [
+        f"{getattr(after, 'trait', None) or getattr(after, 'metric', None) or 'session'}: {column}"
+        for before, after in zip(stored, rebuilt, strict=True)
+        for column in before.__struct_fields__
+        if column != "engine_version" and getattr(before, column) != getattr(after, column)
+    ]

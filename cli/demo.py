@@ -1,0 +1,66 @@
+"""The first minute: people play, are scored, verified and reported, all in this process."""
+
+from collections import Counter
+from pathlib import Path
+from statistics import correlation
+from typing import Any
+
+import click
+
+from agents.answer import answer
+from agents.report_generator import ReportGenerator
+from cli.feeding import import_balloons, play_people, report
+from cli.options import DIFFERENT, common, settings_of
+from cli.reading import profile_text, profiles_of, verifications
+from cli.running import follow
+from cli.wiring import house
+
+_PEOPLE, _SEED, _SHOWN = 200, 1, 3
+
+
+@click.command()
+@click.option(
+    "--bart",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Real people instead: a bart_events table.",
+)
+@click.option("--serve", is_flag=True, help="Stay, and score what else reaches the log.")
+@common
+def demo(bart: Path | None, data: str | None, log: str | None, *, serve: bool, as_json: bool) -> None:
+    """People play, are scored, verified and reported."""
+    settings = settings_of(data, log)
+    with house(settings) as parts:
+        truth: dict[str, float] = {}
+        if bart is not None:
+            imported = import_balloons(parts, bart)
+        else:
+            click.echo(f"{_PEOPLE} simulated people play balloon risk: 30 balloons of at most 12 pumps")
+            imported, truth = play_people(parts, _PEOPLE, _SEED)
+        report(parts, imported, as_json=False)
+        stored = profiles_of(parts, parts.inferencer().mapping)
+        answers = [answer(rows[0]) for rows in stored.values()]
+        _tell(answers, truth)
+        checked = list(verifications(parts, None))
+        equal = sum(found.verdict == "equal" for found in checked)
+        click.echo(f"verified: {equal} of {len(checked)} equal")
+        path = settings.data_dir / "report.html"
+        path.write_text(ReportGenerator().page(answers, truth), encoding="utf-8")
+        click.echo(f"report: {path}")
+        if serve:
+            follow(parts)
+    if equal != len(checked):
+        raise SystemExit(DIFFERENT)
+
+
+def _tell(answers: list[dict[str, Any]], truth: dict[str, float]) -> None:
+    traits = [(told["session_id"], trait) for told in answers for trait in told["traits"].values()]
+    scored = [(session_id, trait) for session_id, trait in traits if trait["status"] == "scored"]
+    reasons = Counter(why["code"] for _, trait in traits for why in trait["reasons"])
+    why = ", ".join(f"{code} {count}" for code, count in sorted(reasons.items()))
+    click.echo(f"scored: {len(scored)}, refused: {len(traits) - len(scored)}" + (f" ({why})" if why else ""))
+    for told in answers[:_SHOWN]:
+        click.echo(profile_text(told))
+    pairs = [(truth[session_id], trait["t"]) for session_id, trait in scored if session_id in truth]
+    if pairs:
+        r = correlation(*zip(*pairs, strict=True))
+        click.echo(f"true against estimated: r = {r:.3f} over {len(pairs)} people")

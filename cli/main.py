@@ -1,0 +1,35 @@
+"""The kymograph command."""
+
+import click
+
+from cli import demo, feeding, reading, running, upkeep
+from cli.options import Front
+from telemetry.version import ENGINE_VERSION
+
+
+@click.group(cls=Front)
+@click.version_option(ENGINE_VERSION, prog_name="kymograph")
+def main() -> None:
+    """Event-sourced scoring of game-based assessments: every profile can be rebuilt from the log, bit for bit."""
+
+
+assert __debug__, "assertions are part of the engine: do not run it with python -O"
+
+for command in (
+    demo.demo,
+    feeding.import_,
+    feeding.simulate,
+    reading.sessions,
+    reading.metrics,
+    reading.profile,
+    reading.verify,
+    reading.replay,
+    running.up,
+    running.worker,
+    running.project,
+    upkeep.topics,
+    upkeep.schemas,
+    upkeep.migrate,
+    upkeep.config,
+):
+    main.add_command(command)

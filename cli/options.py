@@ -1,0 +1,69 @@
+"""What every command shares: where the state is, how to print, and which exit code an error has."""
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from agents.control import ControlUnavailable
+from cli.settings import Settings, UnknownSetting, load
+from importers.ds000030 import NotOfThisForm
+from projections.migrate import MigrationRefused
+from projections.store import StoreUnavailable
+from science.mapping import UnknownMapping
+from streams.log import LogUnavailable, OffsetsLost, UnknownPartition
+from streams.schemas import SchemaRefused
+
+EQUAL, DIFFERENT, USAGE, INFRASTRUCTURE = 0, 1, 2, 3
+
+_EXIT_CODES: dict[type[Exception], int] = {
+    LogUnavailable: INFRASTRUCTURE,
+    OffsetsLost: INFRASTRUCTURE,
+    UnknownPartition: INFRASTRUCTURE,
+    StoreUnavailable: INFRASTRUCTURE,
+    ControlUnavailable: INFRASTRUCTURE,
+    MigrationRefused: INFRASTRUCTURE,
+    NotOfThisForm: USAGE,
+    SchemaRefused: USAGE,
+    UnknownMapping: USAGE,
+    UnknownSetting: USAGE,
+}
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Front(click.Group):
+    """A group whose errors are one clear line and an exit code: 0 equal or done, 1 differences, 2 usage, 3 infrastructure."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except tuple(_EXIT_CODES) as error:
+            click.echo(f"kymograph: {error}", err=True)
+            ctx.exit(next(code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)))
+
+
+def common(command: F) -> F:
+    """``--data``, ``--log`` and ``--json``, as every command has them."""
+    command = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")(command)
+    command = click.option(
+        "--log", type=click.Choice(["sqlite", "kafka"]), help="Which log (default: sqlite, the embedded one)."
+    )(command)
+    return click.option("--data", type=click.Path(), help="Folder of all state (default: ./.kymograph).")(
+        command
+    )
+
+
+def settings_of(data: str | None, log: str | None) -> Settings:
+    """The effective settings of a command. Raises UnknownSetting."""
+    return load(data_dir=data, log=log)
+
+
+def emit(value: Any, text: str | None, *, as_json: bool) -> None:
+    """One result: a JSON line, or words for people (None: nothing)."""
+    if as_json:
+        click.echo(json.dumps(value, ensure_ascii=False, separators=(", ", ": ")))
+    elif text is not None:
+        click.echo(text)

@@ -1,0 +1,68 @@
+"""Settings: defaults, then ``KYMOGRAPH__...`` variables, then the command's own options. Unknown names are errors."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "KYMOGRAPH__"
+_SECRETS = ("clickhouse_dsn", "control_url")
+
+
+class UnknownSetting(Exception):
+    """A variable with our prefix that is none of the settings, or a value that does not fit."""
+
+
+class Settings(BaseSettings):
+    """Every knob of a process. What changes a score is not here: that is science, and stands in the mapping."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    data_dir: Path = Field(
+        Path(".kymograph"), description="folder of the embedded log, rows, store and control plane"
+    )
+    log: Literal["sqlite", "kafka"] = Field("sqlite", description="which log: the embedded one, or Kafka")
+    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", description="where Kafka is reached")
+    kafka_replication_factor: int = Field(
+        1, ge=1, description="copies of each partition that `topics apply` asks for"
+    )
+    kafka_timeout_s: float = Field(
+        10.0, gt=0, description="how long to wait for a broker before saying that it is away"
+    )
+    clickhouse_dsn: str | None = Field(
+        None, description="a ClickHouse server as http://user:password@host:8123/kymograph; none: embedded"
+    )
+    control_url: str | None = Field(
+        None, description="SQLAlchemy URL of the control plane; none: SQLite in the data folder"
+    )
+    mapping: str = Field("pilot@0.1.0", description="the mapping that sessions are scored by")
+
+
+def load(**options: object) -> Settings:
+    """Read the environment; options that are None are not given. Raises UnknownSetting."""
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    known |= {f"{PREFIX}{name}_file".upper() for name in _SECRETS}
+    unknown = sorted(
+        name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known
+    )
+    if unknown:
+        raise UnknownSetting(f"{unknown[0]} is no setting; known are {', '.join(sorted(known))}")
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in _SECRETS:  # a secret may come in a file, as container platforms hand them out
+        path = os.environ.get(f"{PREFIX}{name}_file".upper())
+        if path is not None and name not in given:
+            given[name] = Path(path).read_text(encoding="utf-8").strip()
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # pydantic checks the values
+    except ValueError as error:
+        raise UnknownSetting(str(error)) from error
+
+
+def shown(settings: Settings) -> dict[str, object]:
+    """The effective settings, secrets left out."""
+    values: dict[str, object] = settings.model_dump(mode="json")
+    return {
+        name: "(set)" if name in _SECRETS and value is not None else value for name, value in values.items()
+    }

@@ -1,0 +1,119 @@
+"""Settings to parts: the only place that chooses implementations."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from agents.event_logger import EventLogger
+from agents.local import LocalWorker, RowTable
+from agents.replayer import Replayer
+from agents.scoring import Scoring
+from agents.trait_inferencer import TraitInferencer
+from cli.settings import Settings
+from projections import migrate
+from projections.clickhouse import ClickHouseStore
+from projections.projector import Projected, Projector
+from science.mapping import load
+from streams.codec import Codec
+from streams.log import Log, LogUnavailable
+from streams.sqlite import SqliteLog
+
+
+class House:
+    """The parts of one process, each made when it is first asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is opened yet."""
+        self.settings = settings
+        self.codec = Codec()
+        self._log: Log | None = None
+        self._store: ClickHouseStore | None = None
+        self._rows: RowTable | None = None
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether this process scores by itself: on the embedded log there is no other worker."""
+        return self.settings.log == "sqlite"
+
+    @property
+    def log(self) -> Log:
+        """The log. Raises LogUnavailable."""
+        if self._log is None:
+            if self.is_embedded:
+                self._log = SqliteLog(self._folder() / "log.sqlite")
+            else:
+                from streams.kafka import KafkaLog  # noqa: PLC0415  # librdkafka is not loaded for the embedded log
+
+                self._log = KafkaLog(
+                    self.settings.kafka_bootstrap_servers, timeout_s=self.settings.kafka_timeout_s
+                )
+        return self._log
+
+    @property
+    def store(self) -> ClickHouseStore:
+        """The projection. Raises StoreUnavailable, StoreInUse. The embedded one brings its tables with it."""
+        if self._store is None:
+            if self.settings.clickhouse_dsn is not None:
+                self._store = ClickHouseStore.server(self.settings.clickhouse_dsn)
+            else:
+                self._store = ClickHouseStore.embedded(self._folder() / "clickhouse")
+                migrate.up(self._store)
+        return self._store
+
+    def inferencer(self, mapping: str | None = None) -> TraitInferencer:
+        """By the mapping named, or by the settings' one. Raises UnknownMapping."""
+        return TraitInferencer(load(mapping or self.settings.mapping))
+
+    def scoring(self) -> Scoring:
+        """The agents over one record."""
+        return Scoring(self.codec, [self.inferencer()])
+
+    def logger(self) -> EventLogger:
+        """The door."""
+        control_url = self.settings.control_url or f"sqlite:///{self._folder() / 'control.sqlite'}"
+        return EventLogger(self.log, control_url=control_url, codec=self.codec)
+
+    def replayer(self, mapping: str | None = None) -> Replayer:
+        """Rebuilds from the log."""
+        return Replayer(self.log, self.codec, self.inferencer(mapping))
+
+    def projector(self) -> Projector:
+        """Log to store."""
+        return Projector(self.log, self.store, self.codec)
+
+    def catch_up(self) -> tuple[Counter[str], dict[str, Projected]]:
+        """On the embedded log: score and project what is new; the outcomes of the records, and what was projected."""
+        store = self.store  # the folder is ours before anything is scored
+        if not self.is_embedded:
+            return Counter(), {}
+        if self._rows is None:
+            self._rows = RowTable(self._folder() / "rows.sqlite")
+        outcomes = LocalWorker(self.log, self._rows, self.scoring()).catch_up()
+        return outcomes, Projector(self.log, store, self.codec).catch_up()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        for part in (self._rows, self._store, self._log):
+            if part is not None:
+                part.close()
+
+    def _folder(self) -> Path:
+        folder = self.settings.data_dir
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LogUnavailable(
+                f"the data folder {folder} cannot be made ({error}): name another with --data"
+            ) from error
+        return folder
+
+
+@contextmanager
+def house(settings: Settings) -> Iterator[House]:
+    """The parts, closed in the end."""
+    parts = House(settings)
+    try:
+        yield parts
+    finally:
+        parts.close()

@@ -1,0 +1,279 @@
+"""The registry of schemas is the folder ``schemas/avro``; ``published.lock`` remembers what was published.
+
+A published schema never changes: the lock holds the number, name, version, CRC-64-AVRO and SHA-256 of each, and only grows.
+The CRC-64 is the wire's address of a schema, yet not its identity: parsing canonical form drops logical types, defaults and
+our bounds, so two schemas that mean different things can share it. Therefore two schemas with one CRC-64 are refused, and
+digests use the SHA-256 of the whole schema.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.abc import Traversable
+from importlib.resources import files
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
+from avro.schema import parse
+from fastavro.schema import fingerprint, to_parsing_canonical_form
+
+from streams.lint import lint, name_of
+
+_SUBFOLDERS = ("games", "records")
+_LOCK = "published.lock"
+_LOCK_HEADER = "# number name version crc64 sha256 -- append-only, written by: kymograph schemas lock"
+
+
+class SchemaRefused(Exception):
+    """The folder and its lock do not agree, or two schemas cannot be told apart. The message says what to do."""
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """One field of a flat record. ``type`` is long, string, bytes, boolean or enum; bounds are None where none is given."""
+
+    name: str
+    type: str
+    doc: str
+    nullable: bool = False
+    transport: bool = False
+    logical: str | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    pattern: str | None = None
+    symbols: tuple[str, ...] = ()
+    canonical_json: bool = False
+
+
+class Schema(msgspec.Struct, frozen=True, kw_only=True):
+    """One published version of one kind. ``text`` is the canonical full JSON; ``sha256`` is of that text, in hex."""
+
+    kind: str
+    version: int
+    folder: str
+    number: int
+    text: str
+    sha256: str
+    fingerprint: bytes
+    fields: tuple[Field, ...]
+
+
+class Registry(msgspec.Struct, frozen=True):
+    """All published schemas, in the order of their numbers."""
+
+    schemas: tuple[Schema, ...]
+
+    @staticmethod
+    def load(folder: Traversable | None = None) -> "Registry":
+        """Read the folder and refuse it unless it is exactly what the lock says was published."""
+        root = folder if folder is not None else _default()
+        locked = _locked(root)
+        found = {(kind, version): (sub, text) for sub, kind, version, text in _texts(root)}
+        if missing := sorted(found.keys() - {entry[:2] for entry in locked.values()}):
+            raise SchemaRefused(
+                f"not in {_LOCK}: {_names(missing)}. Run `kymograph schemas lock` to publish."
+            )
+        schemas = []
+        for number, (kind, version, crc, sha256) in locked.items():
+            if (kind, version) not in found:
+                raise SchemaRefused(f"{kind} v{version} was published, but its file is gone. Put it back.")
+            sub, text = found[kind, version]
+            schema = _schema(sub, kind, version, text, number)
+            if (schema.fingerprint.hex(), schema.sha256) != (crc, sha256):
+                raise SchemaRefused(
+                    f"{kind} v{version} changed after it was published. Put it back, add v{version + 1}."
+                )
+            schemas.append(schema)
+        _refuse_twins(schemas)
+        return Registry(tuple(schemas))
+
+    def newest(self, folder: str) -> dict[str, Schema]:
+        """The highest version of each kind of ``games`` or ``records``."""
+        ordered = sorted(self.schemas, key=lambda schema: schema.version)
+        return {schema.kind: schema for schema in ordered if schema.folder == folder}
+
+
+def lock(folder: Path | None = None) -> list[str]:
+    """Publish what is new in the folder: append it to the lock. Returns the lines added; raises SchemaRefused."""
+    root = folder if folder is not None else Path(str(_default()))
+    locked = _locked(root) if (root / _LOCK).is_file() else {}
+    published = {entry[:2] for entry in locked.values()}
+    number = max(locked, default=0)
+    lines = []
+    schemas = [_schema(sub, kind, version, text, 0) for sub, kind, version, text in _texts(root)]
+    _refuse_twins(schemas)
+    for schema in sorted(schemas, key=lambda schema: (schema.folder, schema.kind, schema.version)):
+        if (schema.kind, schema.version) not in published:
+            number += 1
+            lines.append(
+                f"{number} {schema.kind} {schema.version} {schema.fingerprint.hex()} {schema.sha256}"
+            )
+    old = (root / _LOCK).read_text(encoding="utf-8") if locked else _LOCK_HEADER + "\n"
+    (root / _LOCK).write_text(old + "".join(line + "\n" for line in lines), encoding="utf-8")
+    Registry.load(root)
+    return lines
+
+
+def check(folder: Traversable | None = None) -> list[str]:
+    """Everything that is wrong with the folder, a line each: lock, style, compatibility of all versions of a kind."""
+    root = folder if folder is not None else _default()
+    breaches = []
+    versions: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+    for sub, kind, version, text in _texts(root):
+        parsed = json.loads(text)
+        breaches += [f"{kind} v{version}: {breach}" for breach in lint(parsed)]
+        if name_of(parsed) != f"{'records.' if sub == 'records' else ''}{kind}":
+            breaches.append(f"{kind} v{version}: the record inside is {name_of(parsed)}")
+        versions.setdefault(kind, []).append((version, parsed))
+    for kind, known in versions.items():
+        known.sort(key=lambda pair: pair[0])
+        if [version for version, _ in known] != list(range(1, len(known) + 1)):
+            breaches.append(f"{kind}: versions are {[version for version, _ in known]}, not 1..{len(known)}")
+        for index, (_, old) in enumerate(known):
+            for version, new in known[index + 1 :]:
+                breaches += [f"{kind} v{version}: {breach}" for breach in incompatibilities(old, new)]
+    try:
+        Registry.load(root)
+    except SchemaRefused as refused:
+        breaches.append(str(refused))
+    return breaches
+
+
+def incompatibilities(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Why the two versions cannot read each other, in either direction (FULL); [] where they can.
+
+    The ``avro`` package judges resolution. It calls millis and micros compatible and knows no bounds, so changes of meaning
+    of a field that both versions have are found here.
+    """
+
+    breaches = []
+    sides = {"old": parse(json.dumps(dict(old))), "new": parse(json.dumps(dict(new)))}
+    for reader, writer in permutations(sides):
+        checker: Any = ReaderWriterCompatibilityChecker  # untyped in avro
+        verdict = checker().get_compatibility(sides[reader], sides[writer])
+        if verdict.compatibility is not SchemaCompatibilityType.compatible:
+            breaches.append(f"{reader} cannot read {writer}: {'; '.join(sorted(map(str, verdict.messages)))}")
+    befores = {field["name"]: field for field in old["fields"]}
+    for field in new["fields"]:
+        before = befores.get(field["name"])
+        if before is None:
+            continue
+        a, b = _meaning(before), _meaning(field)
+        breaches += [
+            f"{field['name']}: {name} was {a.get(name, 'absent')!r} and is {b.get(name, 'absent')!r}"
+            for name in sorted(a.keys() | b.keys())
+            if a.get(name, ...) != b.get(name, ...)
+        ]
+    return breaches
+
+
+def _meaning(field: Mapping[str, Any]) -> dict[str, Any]:
+    """What a field means beside its wire type: default, logical type, bounds, and our own marks."""
+    meaning = {name: value for name, value in field.items() if name not in ("name", "type", "doc")}
+    inner = _inner(field["type"])
+    if isinstance(inner, dict):
+        meaning["logicalType"] = inner.get("logicalType")
+        meaning["enum default"] = inner.get("default")
+    return {name: value for name, value in meaning.items() if value is not None or name == "default"}
+
+
+def _inner(avro_type: Any) -> Any:
+    """The type, out of its ["null", T]."""
+    return avro_type[1] if isinstance(avro_type, list) else avro_type
+
+
+def _default() -> Traversable:
+    return files("schemas") / "avro"
+
+
+def _texts(root: Traversable) -> Iterator[tuple[str, str, int, str]]:
+    """Folder, kind, version and canonical full JSON of every schema file, sorted."""
+    for sub in _SUBFOLDERS:
+        for entry in sorted((root / sub).iterdir(), key=lambda entry: entry.name):
+            kind, _, version = entry.name.removesuffix(".avsc").rpartition(".v")
+            if not entry.name.endswith(".avsc") or not kind or not version.isdecimal():
+                raise SchemaRefused(f"{sub}/{entry.name} is no schema. Name it <kind>.v<N>.avsc.")
+            parsed = json.loads(entry.read_text(encoding="utf-8"))
+            yield (
+                sub,
+                kind,
+                int(version),
+                json.dumps(parsed, sort_keys=True, separators=(",", ":"), ensure_ascii=False),
+            )
+
+
+def _locked(root: Traversable) -> dict[int, tuple[str, int, str, str]]:
+    """Number -> kind, version, CRC-64, SHA-256, in order; numbers run from 1 without holes."""
+    entries: dict[int, tuple[str, int, str, str]] = {}
+    try:
+        text = (root / _LOCK).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SchemaRefused(f"{_LOCK} is missing. Run `kymograph schemas lock`, or put it back.") from None
+    for line in text.splitlines():
+        if not line or line.startswith("#"):
+            continue
+        try:
+            number, kind, version, crc, sha256 = line.split(" ")
+            entry = (kind, int(version), crc, sha256)
+            expected = int(number) == len(entries) + 1 and entry[:2] not in {
+                known[:2] for known in entries.values()
+            }
+        except ValueError:
+            expected = False
+        if not expected:
+            raise SchemaRefused(f"{_LOCK} is damaged at {line!r}. Put it back: it only grows.")
+        entries[int(number)] = entry
+    return entries
+
+
+def _schema(folder: str, kind: str, version: int, text: str, number: int) -> Schema:
+    parsed = json.loads(text)
+    return Schema(
+        kind=kind,
+        version=version,
+        folder=folder,
+        number=number,
+        text=text,
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        fingerprint=bytes.fromhex(fingerprint(to_parsing_canonical_form(parsed), "CRC-64-AVRO")),
+        fields=tuple(_field(field) for field in parsed["fields"]),
+    )
+
+
+def _field(field: Mapping[str, Any]) -> Field:
+    inner = _inner(field["type"])
+    inner = inner if isinstance(inner, dict) else {"type": inner}
+    return Field(
+        name=field["name"],
+        type=inner["type"],
+        doc=field.get("doc", ""),
+        nullable=isinstance(field["type"], list),
+        transport=field.get("transport", False),
+        logical=inner.get("logicalType"),
+        minimum=field.get("minimum"),
+        maximum=field.get("maximum"),
+        min_length=field.get("minLength"),
+        max_length=field.get("maxLength"),
+        pattern=field.get("pattern"),
+        symbols=tuple(inner.get("symbols", ())),
+        canonical_json=field.get("json") == "canonical",
+    )
+
+
+def _refuse_twins(schemas: Iterable[Schema]) -> None:
+    seen: dict[bytes, Schema] = {}
+    for schema in schemas:
+        twin = seen.setdefault(schema.fingerprint, schema)
+        if twin is not schema:
+            raise SchemaRefused(
+                f"{schema.kind} v{schema.version} and {twin.kind} v{twin.version} share the CRC-64 "
+                f"{schema.fingerprint.hex()}: a reader cannot tell them apart. Change a name, type or symbol as well."
+            )
+
+
+def _names(pairs: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{kind} v{version}" for kind, version in pairs)

@@ -1,0 +1,66 @@
+"""The topics of the log, in one table: how many partitions, how long kept, by which key, and what they mean."""
+
+from typing import Literal
+
+import msgspec
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+PARTITIONS = 16
+
+
+class Topic(msgspec.Struct, frozen=True, kw_only=True):
+    """A topic as it must be. ``retention_ms`` None: kept for ever."""
+
+    name: str
+    partitions: int = PARTITIONS
+    retention_ms: int | None
+    cleanup_policy: Literal["delete", "compact"] = "delete"
+    key: str
+    meaning: str
+
+
+INBOX = Topic(
+    name="kymograph.inbox.v1",
+    retention_ms=24 * HOUR_MS,
+    key="session id",
+    meaning="what fleets sent, before any check",
+)
+EVENTS = Topic(
+    name="kymograph.events.v1",
+    retention_ms=365 * DAY_MS,
+    key="session id",
+    meaning="the log: every accepted event; all else is derived from it",
+)
+DEAD_LETTERS = Topic(
+    name="kymograph.dead-letters.v1",
+    retention_ms=30 * DAY_MS,
+    key="session id, or the bytes that stood where it was sought",
+    meaning="what could not be accepted, with the reason, encrypted under a day key",
+)
+SESSION_METRICS = Topic(
+    name="kymograph.session-metrics.v1",
+    retention_ms=365 * DAY_MS,
+    key="session id",
+    meaning="the metrics of a session, by window and at its end",
+)
+TRAIT_PROFILES = Topic(
+    name="kymograph.trait-profiles.v1",
+    retention_ms=365 * DAY_MS,
+    key="session id",
+    meaning="the profile of a closed session, by mapping",
+)
+CONTROL = Topic(
+    name="kymograph.control.v1",
+    retention_ms=365 * DAY_MS,
+    key="session id",
+    meaning="consent and erasure; a replay reads it first, to a fixed end",
+)
+AUDIT = Topic(
+    name="kymograph.audit.v1",
+    retention_ms=365 * DAY_MS,
+    key="session id",
+    meaning="who read, rebuilt, verified or erased what",
+)
+
+TOPICS = (INBOX, EVENTS, DEAD_LETTERS, SESSION_METRICS, TRAIT_PROFILES, CONTROL, AUDIT)

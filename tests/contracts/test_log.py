@@ -1,0 +1,461 @@
+"""The promises of ``streams/log.py``, kept by every log."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from streams.kafka import KafkaLog
+from streams.log import Log, LogUnavailable, Message, OffsetsLost, Position, Record, UnknownPartition
+from streams.memory import MemoryLog
+from streams.partitioner import partition_of
+from streams.sqlite import PAGE_ROWS, SqliteLog
+from streams.topics import TOPICS, Topic
+from tests.brokers import broker_unavailable_reason, free_ports, start_broker, stop_broker
+
+PARTITIONS = 4
+# At least one key in each partition, two in two of them.
+KEYS = [b"a", b"b", b"c", b"d", b"e", b"f"]
+# Opens one of the logs, appends without end, prints each acknowledged position and the value that lies there.
+APPENDER = """
+import sys
+from streams.kafka import KafkaLog
+from streams.log import Message
+from streams.sqlite import SqliteLog
+from streams.topics import Topic
+
+kind, place, topic, partitions, name = sys.argv[1:]
+topics = [Topic(name=topic, partitions=int(partitions), retention_ms=None, key="any", meaning="a test")]
+log = {"sqlite": SqliteLog, "kafka": KafkaLog}[kind](place, topics)
+number = 0
+while True:
+    values = [f"{name}-{number + i}".encode() for i in range(5)]
+    number += len(values)
+    for value, position in zip(values, log.append(topic, [Message(value, value) for value in values])):
+        print(position.partition, position.offset, value.decode(), flush=True)
+"""
+
+
+class Place:
+    """Where a log lies: it can be opened more than once. ``topic`` is the test's own."""
+
+    def __init__(self, kind: str, where: str) -> None:
+        self.kind = kind
+        self.where = where
+        self.topic = f"test.{uuid.uuid4()}"
+        self.topics = [
+            Topic(name=self.topic, partitions=PARTITIONS, retention_ms=None, key="any", meaning="a test")
+        ]
+        self._memory = MemoryLog(self.topics)
+        self._opened: list[Log] = []
+
+    def open(self) -> Log:
+        log: Log
+        match self.kind:
+            case "memory":
+                log = self._memory
+            case "sqlite":
+                log = SqliteLog(self.where, self.topics)
+            case _:
+                log = KafkaLog(self.where, self.topics)
+                log.create_topics()
+        self._opened.append(log)
+        return log
+
+    def close(self) -> None:
+        while self._opened:
+            self._opened.pop().close()
+
+    def appender(self, name: str) -> subprocess.Popen[str]:
+        arguments = [self.kind, self.where, self.topic, str(PARTITIONS), name]
+        return subprocess.Popen(
+            [sys.executable, "-c", APPENDER, *arguments],
+            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("kafka", marks=pytest.mark.kafka)])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Where each of the logs lies, in turn."""
+    where = {
+        "memory": lambda: "",
+        "sqlite": lambda: str(tmp_path / "log.sqlite"),
+        "kafka": lambda: request.getfixturevalue("kafka_bootstrap"),
+    }
+    place = Place(request.param, where[request.param]())
+    yield place
+    place.close()
+
+
+def messages(count: int) -> list[Message]:
+    return [Message(KEYS[i % len(KEYS)], b"value %d" % i) for i in range(count)]
+
+
+def read_all(log: Log, topic: str) -> list[Record]:
+    return [record for partition in range(log.partitions(topic)) for record in log.read(topic, partition, 0)]
+
+
+def acknowledged(process: subprocess.Popen[str], count: int) -> dict[tuple[int, int], bytes]:
+    """The first ``count`` positions that an appender prints, or more; the process is killed in the middle of its work."""
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(count)]
+    process.kill()
+    rest, _ = process.communicate()
+    lines += [line for line in rest.splitlines(keepends=True) if line.endswith("\n")]
+    split = [line.split() for line in lines]
+    return {(int(partition), int(offset)): value.encode() for partition, offset, value in split}
+
+
+def test_order_is_kept_within_a_partition(place: Place) -> None:
+    """Records of one partition are read in the order in which they were appended."""
+    log = place.open()
+    sent = messages(100)
+    log.append(place.topic, sent[:30])
+    log.append(place.topic, sent[30:])
+    for partition in range(PARTITIONS):
+        expected = [m for m in sent if partition_of(m.key, PARTITIONS) == partition]
+        assert expected == [Message(r.key, r.value) for r in log.read(place.topic, partition, 0)]
+
+
+def test_offsets_count_from_zero_without_holes(place: Place) -> None:
+    """A partition's offsets are 0, 1, 2 and so on, and its end offset is the next."""
+    log = place.open()
+    log.append(place.topic, messages(50))
+    for partition, end in log.end_offsets(place.topic).items():
+        assert list(range(end)) == [record.offset for record in log.read(place.topic, partition, 0)]
+
+
+def test_positions_returned_are_where_the_records_lie(place: Place) -> None:
+    """What an append answers is where each message is found, in the order given."""
+    log = place.open()
+    sent = messages(40)
+    positions = log.append(place.topic, sent)
+    assert len(sent) == len(positions)
+    for message, position in zip(sent, positions, strict=True):
+        found = list(log.read(place.topic, position.partition, position.offset, position.offset + 1))
+        assert [(message.key, message.value, True)] == [(r.key, r.value, r.intact) for r in found]
+
+
+def test_the_key_decides_the_partition(place: Place) -> None:
+    """A record lies in the partition of its key, the same on every log."""
+    log = place.open()
+    for message, position in zip(messages(20), log.append(place.topic, messages(20)), strict=True):
+        assert partition_of(message.key, PARTITIONS) == position.partition
+    assert len({position.partition for position in log.append(place.topic, messages(20))}) > 1
+
+
+def test_reading_starts_and_ends_where_it_is_told(place: Place) -> None:
+    """A read gives the offsets from its start up to but without its end, and no more than are there."""
+    log = place.open()
+    log.append(place.topic, [Message(b"k", b"%d" % i) for i in range(20)])
+    partition = partition_of(b"k", PARTITIONS)
+
+    def offsets(start: int, end: int | None = None) -> list[int]:
+        return [record.offset for record in log.read(place.topic, partition, start, end)]
+
+    assert list(range(5, 20)) == offsets(5)
+    assert list(range(5, 9)) == offsets(5, 9)
+    assert list(range(15, 20)) == offsets(15, 99)
+    assert [] == offsets(9, 9) == offsets(20) == offsets(25) == offsets(9, 3)
+
+
+def test_a_read_ends_where_the_log_ended_when_it_was_called(place: Place) -> None:
+    """What is appended after the call is left to the next read, though this one has not begun to give records."""
+    log = place.open()
+    log.append(place.topic, [Message(b"k", b"before")])
+    reading = log.read(place.topic, partition_of(b"k", PARTITIONS), 0)
+    log.append(place.topic, [Message(b"k", b"after")])
+    assert [record.value for record in reading] == [b"before"]
+
+
+def test_a_long_partition_is_read_whole(place: Place) -> None:
+    """Pages and fetches have no seams."""
+    log = place.open()
+    sent = [Message(b"k", b"%d" % i) for i in range(3 * PAGE_ROWS + 1)]
+    log.append(place.topic, sent)
+    read = log.read(place.topic, partition_of(b"k", PARTITIONS), 0)
+    assert [message.value for message in sent] == [record.value for record in read]
+
+
+def test_interleaved_and_abandoned_reads_do_not_disturb_each_other(place: Place) -> None:
+    """Each read has its own place, and one that is given up half way leaves nothing to the next."""
+    log = place.open()
+    log.append(place.topic, messages(60))
+    first, second = partition_of(b"a", PARTITIONS), partition_of(b"c", PARTITIONS)
+    assert first != second
+    abandoned = log.read(place.topic, first, 0)
+    assert next(abandoned).offset == 0
+    one, two = log.read(place.topic, first, 2), log.read(place.topic, second, 1)
+    pairs = [(next(one).offset, next(two).offset) for _ in range(5)]
+    assert [(2 + i, 1 + i) for i in range(5)] == pairs
+    del abandoned
+    ends = log.end_offsets(place.topic)
+    assert list(range(ends[first])) == [record.offset for record in log.read(place.topic, first, 0)]
+    assert list(range(7, ends[first])) == [record.offset for record in one]
+
+
+def test_end_offsets_name_every_partition(place: Place) -> None:
+    """An empty partition ends at 0; the ends add up to what was appended."""
+    log = place.open()
+    assert dict.fromkeys(range(PARTITIONS), 0) == log.end_offsets(place.topic)
+    log.append(place.topic, messages(33))
+    assert sum(log.end_offsets(place.topic).values()) == 33
+
+
+def test_nothing_appended_is_nothing_written(place: Place) -> None:
+    """An empty append answers with no positions and moves no end."""
+    log = place.open()
+    assert log.append(place.topic, []) == []
+    assert sum(log.end_offsets(place.topic).values()) == 0
+
+
+def test_keys_and_values_may_be_any_bytes(place: Place) -> None:
+    """Empty, zero and non-text bytes come back as they went in."""
+    log = place.open()
+    sent = [Message(b"", b""), Message(b"\x00", b"\x00\xff" * 1000), Message(b"\xff\xfe", b"\n")]
+    log.append(place.topic, sent)
+    assert set(sent) == {Message(record.key, record.value) for record in read_all(log, place.topic)}
+
+
+def test_progress_survives_reopening(place: Place) -> None:
+    """A group's progress is its own, is kept by partition, and outlives the process that committed it."""
+    log = place.open()
+    group = f"group {uuid.uuid4()}"
+    assert log.committed(group, place.topic) == {}
+    log.commit(group, place.topic, {0: 3, 1: 7})
+    log.commit(group, place.topic, {1: 8})
+    place.close()
+    log = place.open()
+    assert log.committed(group, place.topic) == {0: 3, 1: 8}
+    assert log.committed(f"another {group}", place.topic) == {}
+
+
+def test_records_survive_reopening(place: Place) -> None:
+    """What was appended is there for whoever opens the log next, and the numbering goes on."""
+    first = place.open().append(place.topic, [Message(b"k", b"1")])
+    place.close()
+    log = place.open()
+    assert [record.value for record in read_all(log, place.topic)] == [b"1"]
+    second = log.append(place.topic, [Message(b"k", b"2")])
+    assert [Position(place.topic, first[0].partition, 1)] == second
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda log, topic: log.append("no.such.topic", [Message(b"k", b"v")]),
+        lambda log, topic: log.partitions("no.such.topic"),
+        lambda log, topic: log.end_offsets("no.such.topic"),
+        lambda log, topic: log.committed("group", "no.such.topic"),
+        lambda log, topic: log.commit("group", "no.such.topic", {0: 1}),
+        lambda log, topic: log.read("no.such.topic", 0, 0),
+        lambda log, topic: log.read(topic, PARTITIONS, 0),
+        lambda log, topic: log.read(topic, -1, 0),
+        lambda log, topic: log.commit("group", topic, {0: 1, PARTITIONS: 1}),
+    ],
+)
+def test_an_unknown_partition_is_refused_and_changes_nothing(
+    place: Place, act: Callable[[Log, str], object]
+) -> None:
+    """A topic or partition that does not exist raises when the call is made; nothing is half done."""
+    log = place.open()
+    with pytest.raises(UnknownPartition):
+        act(log, place.topic)
+    assert log.committed("group", place.topic) == {}
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("kafka", marks=pytest.mark.kafka)])
+def test_acknowledged_means_durable(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Whatever an append acknowledged is read back, though its process was killed in the middle of the next one."""
+    where = str(tmp_path / "log.sqlite") if kind == "sqlite" else request.getfixturevalue("kafka_bootstrap")
+    place = Place(kind, where)
+    log = place.open()
+    seen = acknowledged(place.appender("one"), 500)
+    assert len(seen) >= 500
+    read = {(record.partition, record.offset): record.value for record in read_all(log, place.topic)}
+    assert seen == {position: read.get(position) for position in seen}
+    place.close()
+
+
+@pytest.mark.kafka
+def test_a_broker_may_be_killed(tmp_path: Path) -> None:
+    """What a broker acknowledged it still has after a kill -9, and meanwhile every call says where it looked."""
+    reason = broker_unavailable_reason()
+    if reason is not None:
+        pytest.skip(reason)
+    where, broker = start_broker(tmp_path)
+    place = Place("kafka", where)
+    log = KafkaLog(where, place.topics, timeout_s=1)
+    try:
+        log.create_topics()
+        appender = place.appender("one")
+        assert appender.stdout is not None
+        appender.stdout.readline()
+        log.commit("group", place.topic, {2: 1})
+        broker.kill()
+        broker.wait()
+        seen = acknowledged(appender, 0)
+        for act in (
+            lambda: log.append(place.topic, messages(3)),
+            lambda: log.end_offsets(place.topic),
+            lambda: log.read(place.topic, 0, 0),
+            lambda: log.committed("group", place.topic),
+            lambda: log.commit("group", place.topic, {2: 2}),
+            log.create_topics,
+        ):
+            with pytest.raises(LogUnavailable, match=where):
+                act()
+        log.close()
+        where, broker = start_broker(tmp_path)
+        log = KafkaLog(where, place.topics)
+        read = {(record.partition, record.offset): record.value for record in read_all(log, place.topic)}
+        assert seen
+        assert seen == {position: read.get(position) for position in seen}
+        assert log.committed("group", place.topic)[2] == 1
+    finally:
+        log.close()
+        stop_broker(broker)
+
+
+def test_two_processes_append_to_one_file(tmp_path: Path) -> None:
+    """Two writers of one SQLite file lose nothing, double nothing and leave no hole, while a third process reads."""
+    place = Place("sqlite", str(tmp_path / "log.sqlite"))
+    appenders = [place.appender("one"), place.appender("two")]
+    seen = [acknowledged(appender, 300) for appender in appenders]
+    log = place.open()
+    assert not seen[0].keys() & seen[1].keys()
+    read = {(record.partition, record.offset): record.value for record in read_all(log, place.topic)}
+    assert seen[0] | seen[1] == {position: read[position] for position in [*seen[0], *seen[1]]}
+    assert len(read) == sum(log.end_offsets(place.topic).values()) == len(set(read.values()))
+    place.close()
+
+
+@pytest.mark.parametrize(
+    "change", ["value = CAST('changed' AS BLOB)", "key = X'00'", "value = 'text'", "crc = crc + 1"]
+)
+def test_a_changed_row_is_not_intact(tmp_path: Path, change: str) -> None:
+    """A row that somebody changed in the file is given, marked, and its neighbours are not."""
+    place = Place("sqlite", str(tmp_path / "log.sqlite"))
+    log = place.open()
+    log.append(place.topic, [Message(b"k", b"%d" % i) for i in range(3)])
+    with sqlite3.connect(place.where) as connection:
+        connection.execute(f'UPDATE records SET {change} WHERE "offset" = 1')
+    connection.close()
+    assert [record.intact for record in read_all(log, place.topic)] == [True, False, True]
+    place.close()
+
+
+@pytest.mark.parametrize(("gone", "lost"), [(0, "0 to 0"), (1, "1 to 1"), (2, "2 to 2")])
+def test_a_row_that_is_gone_is_missed(tmp_path: Path, gone: int, lost: str) -> None:
+    """A reader never jumps over a deleted row, and its offset is not given again."""
+    place = Place("sqlite", str(tmp_path / "log.sqlite"))
+    log = place.open()
+    log.append(place.topic, [Message(b"k", b"%d" % i) for i in range(3)])
+    with sqlite3.connect(place.where) as connection:
+        connection.execute('DELETE FROM records WHERE "offset" = ?', (gone,))
+    connection.close()
+    with pytest.raises(OffsetsLost, match=lost):
+        read_all(log, place.topic)
+    assert log.append(place.topic, [Message(b"k", b"3")])[0].offset == 3
+    place.close()
+
+
+def a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def another_file(path: Path) -> None:
+    path.write_bytes(b"This is no database. " * 500)
+
+
+def another_database(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE recipes (title TEXT)")
+    connection.close()
+
+
+def a_file_in_no_folder(path: Path) -> None:
+    assert path.parent.exists()
+    path.parent.rmdir()
+
+
+@pytest.mark.parametrize("made", [a_folder, another_file, another_database, a_file_in_no_folder])
+def test_a_place_that_cannot_hold_a_log_is_named(tmp_path: Path, made: Callable[[Path], None]) -> None:
+    """A folder, another program's file and a place that is not there are refused by name, and left as they were."""
+    path = tmp_path / "folder" / "log.sqlite"
+    path.parent.mkdir()
+    made(path)
+    before = path.read_bytes() if path.is_file() else None
+    with pytest.raises(LogUnavailable, match=str(path)):
+        SqliteLog(path)
+    assert before == (path.read_bytes() if path.is_file() else None)
+
+
+def test_a_file_that_is_locked_is_named(tmp_path: Path) -> None:
+    """A writer that another process keeps waiting gives up after its timeout; readers are not held up."""
+    path = tmp_path / "log.sqlite"
+    log = SqliteLog(path, timeout_s=0.1)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(LogUnavailable, match=f"{path}.*another process"):
+        log.append(TOPICS[0].name, messages(1))
+    assert sum(log.end_offsets(TOPICS[0].name).values()) == 0
+    other.execute("ROLLBACK")
+    other.close()
+    assert len(log.append(TOPICS[0].name, messages(1))) == 1
+    log.close()
+
+
+def test_a_topic_keeps_its_partitions(tmp_path: Path) -> None:
+    """A file is not opened with another number of partitions: keys would be sought where they do not lie."""
+    place = Place("sqlite", str(tmp_path / "log.sqlite"))
+    place.open()
+    place.close()
+    place.topics = [Topic(name=place.topic, partitions=8, retention_ms=None, key="any", meaning="a test")]
+    with pytest.raises(LogUnavailable, match="4 partitions"):
+        place.open()
+
+
+def test_a_broker_that_is_not_there_is_named() -> None:
+    """Where nothing listens every call ends soon, with the address that was tried."""
+    where = f"127.0.0.1:{free_ports(1)[0]}"
+    log = KafkaLog(where, timeout_s=0.3)
+    topic = TOPICS[0].name
+    for act in (
+        lambda: log.append(topic, messages(1)),
+        lambda: log.read(topic, 0, 0),
+        lambda: log.partitions(topic),
+        lambda: log.end_offsets(topic),
+        lambda: log.committed("group", topic),
+        lambda: log.commit("group", topic, {0: 0}),
+        log.create_topics,
+        log.check_topics,
+    ):
+        with pytest.raises(LogUnavailable, match=where):
+            act()
+    log.close()
+
+
+def test_logs_may_be_shared_by_threads(place: Place) -> None:
+    """Threads that append and read through one log lose nothing."""
+    log = place.open()
+
+    def work(name: int) -> None:
+        for i in range(10):
+            log.append(place.topic, [Message(os.urandom(4), b"%d %d %d" % (name, i, j)) for j in range(5)])
+            read_all(log, place.topic)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    expected = {b"%d %d %d" % (name, i, j) for name in range(4) for i in range(10) for j in range(5)}
+    read = [record.value for record in read_all(log, place.topic)]
+    assert len(expected) == len(read)
+    assert expected == set(read)
