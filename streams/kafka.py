@@ -34,6 +34,7 @@ LOGGER = logging.getLogger("kymograph.kafka")
 LOGGER.addHandler(logging.NullHandler())
 logging.getLogger("kafka").addHandler(logging.NullHandler())
 
+APPEND_RECORDS = 10_000
 CONSUME_RECORDS = 1_000
 WAIT_S = 0.1
 IDLE_READERS_MAX = 2
@@ -84,28 +85,10 @@ class KafkaLog:
         Raises LogUnavailable, UnknownPartition. A record is at most RECORD_BYTES_MAX long, key and value together.
         """
         count = self.partitions(topic)
-        reports = _Reports(len(messages))
-        with self._failures_named(topic):
-            producer = self._producing(topic)
-            try:
-                for index, message in enumerate(messages):
-                    place = TopicPartition(topic, partition_of(message.key, count))
-                    self._produce(producer, place, message=message, on_delivery=reports.taker(index))
-                    reports.produced += 1
-                    if reports.failure is not None:
-                        break
-            finally:
-                # Each record gets a report within delivery.timeout.ms, good or bad. Waiting for all leaves none behind
-                # that would arrive after we said it failed.
-                while reports.missing():
-                    producer.poll(WAIT_S / 10)
-        if reports.failure is not None:
-            if reports.failure.fatal():
-                # This producer will send nothing more; the next append makes another.
-                with self._lock:
-                    self._producer = None
-            raise self._named(reports.failure, topic)
-        return [Position(topic, partition, offset) for partition, offset in reports.places]
+        positions = []
+        for at in range(0, len(messages), APPEND_RECORDS):
+            positions += self._appended(topic, messages[at : at + APPEND_RECORDS], partitions=count)
+        return positions
 
     def read(self, topic: str, partition: int, start: int, end: int | None = None) -> Iterator[Record]:
         """Records ``start <= offset < end`` that are there when the call is made; it never waits for more.
@@ -179,11 +162,7 @@ class KafkaLog:
         with self._admin() as admin:
             there = set(admin.list_topics())
             missing = {
-                topic.name: {
-                    "num_partitions": topic.partitions,
-                    "replication_factor": replication_factor,
-                    "configs": kafka_options.topic(topic, replication_factor=replication_factor),
-                }
+                topic.name: kafka_options.new_topic(topic, replication_factor=replication_factor)
                 for topic in self._topics
                 if topic.name not in there
             }
@@ -197,21 +176,17 @@ class KafkaLog:
 
     def check_topics(self, *, replication_factor: int = 1) -> list[str]:
         """How the topics of the cluster differ from the table, a sentence each. Raises LogUnavailable."""
-        differences = []
         with self._admin() as admin:
             there = set(admin.list_topics())
             names = [topic.name for topic in self._topics if topic.name in there]
             described = {answer["name"]: answer for answer in admin.describe_topics(names)} if names else {}
             resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
             configs = admin.describe_configs(resources, config_filter="all")["topic"] if names else {}
+        differences = []
         for topic in self._topics:
-            if topic.name not in described:
-                differences.append(f"{topic.name} is missing")
-                continue
-            replicas = [len(found["replica_nodes"]) for found in described[topic.name]["partitions"]]
-            config = {name: found["value"] for name, found in configs[topic.name].items()}
+            found, config = described.get(topic.name), configs.get(topic.name)
             differences += kafka_options.topic_differences(
-                topic, replicas, config=config, replication_factor=replication_factor
+                topic, found, config=config, replication_factor=replication_factor
             )
         return differences
 
@@ -236,40 +211,64 @@ class KafkaLog:
                             yield _record(message, place, offset)
                     elif error.code() == END_OF_PARTITION:
                         at = max(at, offset)
-                    else:
-                        self._judge(error, reader, TopicPartition(place.topic, place.partition, at))
+                    elif error.code() in LOST:
+                        low, _ = self._watermarks(reader, place)
+                        raise self._lost(TopicPartition(place.topic, place.partition, at), low)
+                    elif error.code() not in PASSING:
+                        raise self._named(error, place.topic)
                 if at > before:
                     deadline = time.monotonic() + self._timeout_s
                 elif time.monotonic() > deadline:
                     raise self._unavailable(f"no records of {place.topic}/{place.partition} from offset {at}")
 
-    def _judge(self, error: KafkaError, reader: Consumer, place: TopicPartition) -> None:
-        """Raise what a reader's error means; return where the client goes on by itself."""
-        if error.code() in LOST:
-            low, _ = self._watermarks(reader, place)
-            raise self._lost(place, low)
-        if error.code() not in PASSING:
-            raise self._named(error, place.topic)
-
     def _watermarks(self, reader: Consumer, place: TopicPartition) -> tuple[int, int]:
         """The first offset that is kept, and the end offset."""
-        return self._patiently(
-            lambda left_s: reader.get_watermark_offsets(place, timeout=left_s, cached=False)
-        )
+        return self._patiently(lambda s: reader.get_watermark_offsets(place, timeout=s, cached=False))
+
+    def _appended(self, topic: str, messages: Sequence[Message], *, partitions: int) -> list[Position]:
+        """Append a batch that the client's queue has room for."""
+        # Filled by whichever thread polls, in the order of delivery: the number of the message, and what became of it.
+        reports: list[tuple[int, KafkaError | None, int | None]] = []
+        places = [partition_of(message.key, partitions) for message in messages]
+        produced = 0
+        with self._failures_named(topic):
+            producer = self._producing(topic)
+            try:
+                for number, (message, partition) in enumerate(zip(messages, places, strict=True)):
+                    assert len(message.key) + len(message.value) <= kafka_options.RECORD_BYTES_MAX
+
+                    def take(error: KafkaError | None, report: Delivered, number: int = number) -> None:
+                        reports.append((number, error, report.offset()))
+
+                    self._produce(
+                        producer, TopicPartition(topic, partition), message=message, on_delivery=take
+                    )
+                    produced += 1
+            finally:
+                # Each record gets a report within delivery.timeout.ms, good or bad. Waiting for all leaves none behind
+                # that would arrive after we said it failed.
+                while len(reports) < produced:
+                    producer.poll(WAIT_S / 10)
+        offsets = {}
+        for number, error, offset in reports:
+            if error is not None:
+                if error.fatal():
+                    # This producer will send nothing more; the next append makes another.
+                    self._producer = None
+                raise self._named(error, topic)
+            assert offset is not None
+            offsets[number] = offset
+        return [Position(topic, partition, offsets[number]) for number, partition in enumerate(places)]
 
     def _produce(
         self, producer: Producer, place: TopicPartition, *, message: Message, on_delivery: DeliveryCallback
     ) -> None:
-        """Hand a record to the client; wait for room in its queue, which full means that the broker is slow."""
-        assert len(message.key) + len(message.value) <= kafka_options.RECORD_BYTES_MAX, (
-            "the codec limits records"
-        )
+        """Hand a record to the client. Where other threads have filled its queue, wait for room."""
         deadline = time.monotonic() + self._timeout_s
         while True:
             try:
-                producer.produce(
-                    place.topic, message.value, message.key, place.partition, on_delivery=on_delivery
-                )
+                key, value = message.key, message.value
+                producer.produce(place.topic, value, key, place.partition, on_delivery=on_delivery)
             except BufferError:
                 if time.monotonic() > deadline:
                     raise self._unavailable("the queue of records to send stays full") from None
@@ -331,8 +330,7 @@ class KafkaLog:
             # A list's pop is one step for all threads.
             reader = self._idle_readers.pop()
         except IndexError:
-            options = kafka_options.reader(self._servers, timeout_ms=self._timeout_ms)
-            reader = Consumer(options, logger=LOGGER)
+            reader = Consumer(kafka_options.reader(self._servers, timeout_ms=self._timeout_ms), logger=LOGGER)
         sound = False
         try:
             with self._failures_named(topic):
@@ -356,16 +354,13 @@ class KafkaLog:
         with self._reader("its topics") as reader:
             reader.list_topics(timeout=self._timeout_s)
         try:
-            admin = KafkaAdminClient(
+            with KafkaAdminClient(
                 bootstrap_servers=self._servers.split(","),
                 client_id="kymograph",
                 bootstrap_timeout_ms=self._timeout_ms,
                 request_timeout_ms=self._timeout_ms,
-            )
-            try:
+            ) as admin:
                 yield admin
-            finally:
-                admin.close()
         except AdminError as error:
             raise self._unavailable(f"{type(error).__name__}: {error}") from error
 
@@ -394,36 +389,6 @@ class KafkaLog:
         return LogUnavailable(
             f"Kafka at {self._servers}: {what}: see whether the broker runs and can be reached there, then try again"
         )
-
-
-class _Reports:
-    """The delivery reports of one append, in whatever order and thread they come."""
-
-    def __init__(self, count: int) -> None:
-        self.places: list[tuple[int, int]] = [(-1, -1)] * count
-        self.failure: KafkaError | None = None
-        self.produced = 0
-        self._reported = 0
-        self._lock = threading.Lock()
-
-    def missing(self) -> bool:
-        return self._reported < self.produced
-
-    def taker(self, index: int) -> DeliveryCallback:
-        """What takes the report of the record at ``index``."""
-
-        def take(error: KafkaError | None, message: Delivered) -> None:
-            partition, offset = message.partition(), message.offset()
-            with self._lock:
-                self._reported += 1
-                if error is not None:
-                    self.failure = self.failure or error
-                else:
-                    assert partition is not None
-                    assert offset is not None
-                    self.places[index] = (partition, offset)
-
-        return take
 
 
 def _record(message: Delivered, place: TopicPartition, offset: int) -> Record:

@@ -3,7 +3,7 @@
 No default is relied on: the libraries' defaults differ from each other and from year to year.
 """
 
-from collections.abc import Mapping, Sequence
+from typing import Any
 
 from streams.topics import Topic
 
@@ -72,16 +72,28 @@ def topic(wanted: Topic, *, replication_factor: int) -> dict[str, str]:
     }
 
 
+def new_topic(wanted: Topic, *, replication_factor: int) -> dict[str, int | dict[str, str]]:
+    """A topic as kafka-python is asked to create it."""
+    return {
+        "num_partitions": wanted.partitions,
+        "replication_factor": replication_factor,
+        "configs": topic(wanted, replication_factor=replication_factor),
+    }
+
+
 def topic_differences(
-    wanted: Topic, replicas: Sequence[int], *, config: Mapping[str, str | None], replication_factor: int
+    wanted: Topic, found: dict[str, Any] | None, *, config: dict[str, Any] | None, replication_factor: int
 ) -> list[str]:
-    """How a topic of the broker, with ``replicas`` of each partition and ``config``, differs; a sentence each."""
+    """How a topic of the broker, as kafka-python describes it and its config, differs; a sentence each."""
+    if found is None or config is None:
+        return [f"{wanted.name} is missing"]
+    replicas = [len(partition["replica_nodes"]) for partition in found["partitions"]]
     differences = []
     if len(replicas) != wanted.partitions:
         differences.append(f"{wanted.name} has {len(replicas)} partitions, not {wanted.partitions}")
     if min(replicas) < replication_factor:
         differences.append(f"{wanted.name} has {min(replicas)} replicas, not {replication_factor}")
     for name, value in topic(wanted, replication_factor=replication_factor).items():
-        if config.get(name) != value:
-            differences.append(f"{wanted.name} has {name}={config.get(name)}, not {value}")
+        if config[name]["value"] != value:
+            differences.append(f"{wanted.name} has {name}={config[name]['value']}, not {value}")
     return differences

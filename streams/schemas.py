@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
+from avro.errors import AvroException
 from avro.schema import parse
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
@@ -123,7 +124,11 @@ def check(folder: Traversable | None = None) -> list[str]:
     root = folder if folder is not None else _default()
     breaches = []
     versions: dict[str, list[tuple[int, dict[str, Any]]]] = {}
-    for sub, kind, version, text in _texts(root):
+    try:
+        texts = list(_texts(root))
+    except SchemaRefused as refused:
+        return [str(refused)]
+    for sub, kind, version, text in texts:
         parsed = json.loads(text)
         breaches += [f"{kind} v{version}: {breach}" for breach in lint(parsed)]
         if name_of(parsed) != f"{'records.' if sub == 'records' else ''}{kind}":
@@ -151,7 +156,10 @@ def incompatibilities(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[st
     """
 
     breaches = []
-    sides = {"old": parse(json.dumps(dict(old))), "new": parse(json.dumps(dict(new)))}
+    try:
+        sides = {"old": parse(json.dumps(dict(old))), "new": parse(json.dumps(dict(new)))}
+    except AvroException as error:
+        return [f"is no Avro schema: {error}"]
     for reader, writer in permutations(sides):
         checker: Any = ReaderWriterCompatibilityChecker  # untyped in avro
         verdict = checker().get_compatibility(sides[reader], sides[writer])
@@ -197,7 +205,10 @@ def _texts(root: Traversable) -> Iterator[tuple[str, str, int, str]]:
             kind, _, version = entry.name.removesuffix(".avsc").rpartition(".v")
             if not entry.name.endswith(".avsc") or not kind or not version.isdecimal():
                 raise SchemaRefused(f"{sub}/{entry.name} is no schema. Name it <kind>.v<N>.avsc.")
-            parsed = json.loads(entry.read_text(encoding="utf-8"))
+            try:
+                parsed = json.loads(entry.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise SchemaRefused(f"{sub}/{entry.name} is no JSON: {error}") from None
             yield (
                 sub,
                 kind,

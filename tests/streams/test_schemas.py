@@ -168,6 +168,30 @@ def test_a_file_that_is_no_schema_is_refused(folder):
     (folder / "games" / "notes.txt").write_text("x", encoding="utf-8")
     with pytest.raises(SchemaRefused, match=r"notes.txt is no schema"):
         Registry.load(folder)
+    assert any("notes.txt is no schema" in breach for breach in check(folder))
+    (folder / "games" / "notes.txt").rename(folder / "games" / "session.napped.v1.avsc")
+    assert any("session.napped.v1.avsc is no JSON" in breach for breach in check(folder))
+
+
+def test_what_avro_itself_refuses_is_found():
+    """A misspelt type must end as a line of the check, not as a traceback."""
+    broken = schema_of("session.paused")
+    broken["fields"].append({"name": "x", "type": "lung", "doc": "d"})
+    assert any(
+        "is no Avro schema" in breach for breach in incompatibilities(schema_of("session.paused"), broken)
+    )
+
+
+def test_a_kind_may_have_ten_versions(folder):
+    """Versions are numbers: v10 comes after v9, whatever a folder's listing says."""
+    schema = schema_of("session.paused")
+    for version in range(2, 11):
+        field = {"name": f"x{version}", "type": ["null", "boolean"], "default": None, "doc": "d"}
+        schema["fields"].append(field)
+        write(folder, "session.paused", version, schema)
+    assert [int(line.split(" ")[2]) for line in lock(folder)] == list(range(2, 11))
+    assert check(folder) == []
+    assert Registry.load(folder).newest("games")["session.paused"].version == 10
 
 
 NODE = {
