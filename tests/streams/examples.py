@@ -31,7 +31,8 @@ def agreeing(fields: dict[str, object], kept: str = "t_us") -> dict[str, object]
     fields = dict(fields)
     if "latency_us" in fields:
         if kept == "latency_us":
-            fields |= {"onset_t_us": 0, "t_us": fields["latency_us"]}
+            onset_t_us = max(0, -fields["latency_us"])
+            fields |= {"onset_t_us": onset_t_us, "t_us": onset_t_us + fields["latency_us"]}
         elif kept == "onset_t_us":
             fields |= {"latency_us": 0, "t_us": fields["onset_t_us"]}
         else:

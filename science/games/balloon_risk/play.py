@@ -165,10 +165,8 @@ class BalloonPlay:
                 seq,
                 f"{_kind(payload)} of balloon {getattr(payload, 'i', None)} while {balloon.i} is open",
             )
-        if isinstance(payload, Response) and payload.onset_t_us + _SLACK_US < self._previous_t_us:
-            self.findings.append(
-                Finding("Q_CLOCK", "quality", seq, "possible before the event that made it possible")
-            )
+        if isinstance(payload, Response):
+            self._check_clock(seq, payload)
         match payload:
             case Pumped(k=k, latency_us=latency_us):
                 if k != balloon.pumps + 1 or k > balloon.max_pumps:
@@ -186,6 +184,15 @@ class BalloonPlay:
             case _:
                 raise AssertionError(payload)  # _NEXT lets nothing else through
         return None
+
+    def _check_clock(self, seq: int, response: Response) -> None:
+        """B6. Real people's data hold presses up to 2 ms before their onset: such a press counts, its latency does not."""
+        if response.latency_us < 0:
+            detail = f"a response {-response.latency_us} us before it was possible"
+            self.findings.append(Finding("Q_CLOCK", "quality", seq, detail))
+        elif response.onset_t_us + _SLACK_US < self._previous_t_us:
+            detail = "possible before the event that made it possible"
+            self.findings.append(Finding("Q_CLOCK", "quality", seq, detail))
 
     def _show(self, seq: int, shown: Shown) -> tuple[str, int, str] | None:
         expected = self._next_i
@@ -237,10 +244,14 @@ class BalloonPlay:
         if sha256(text.encode()).hexdigest() != self._seed_commit:
             self._object("B7", seq, "the revealed burst points are not those committed to")
             return
-        points = msgspec.json.decode(completed.reveal_burst_points)
+        try:
+            points = msgspec.json.decode(completed.reveal_burst_points, type=list[int])
+        except msgspec.DecodeError:
+            self._object("B7", seq, "the revealed burst points are no list of integers")
+            return
         for balloon in self.scored:
-            point = points[balloon.i - 1] if isinstance(points, list) and balloon.i <= len(points) else None
-            if not isinstance(point, int):
+            point = points[balloon.i - 1] if 1 <= balloon.i <= len(points) else None
+            if point is None:
                 self._object("B7", seq, f"no burst point is revealed for balloon {balloon.i}")
             elif balloon.pumps != point if balloon.end == "exploded" else balloon.pumps >= point:
                 self._object(
