@@ -69,6 +69,9 @@ def create_app(bootstrap_servers: str, scoring: Scoring, *, folder: Path) -> Any
         value_serializer="raw",
         processing_guarantee="at_least_once",
         consumer_auto_offset_reset="earliest",
+        broker_session_timeout=10.0,  # a killed worker's partitions are taken over after this
+        broker_heartbeat_interval=3.0,
+        broker_rebalance_timeout=30.0,
         broker_commit_every=_COMMIT_EVERY,
         broker_commit_interval=_COMMIT_INTERVAL_S,
         producer_acks=-1,

@@ -1,0 +1,134 @@
+"""One code, two drivers: the same people through Apache Kafka and the Faust worker, and through the embedded runner."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from streams.codec import Codec
+from streams.kafka import KafkaLog
+from streams.records import TraitProfile
+from streams.topics import DEAD_LETTERS, EVENTS, TRAIT_PROFILES
+from tests.brokers import broker_unavailable_reason, start_broker, stop_broker
+from tests.processes import WAIT_S_MAX, kymograph, running
+from tests.projections.places import Served
+from tests.real_people import real_data_folder
+
+pytestmark = [pytest.mark.kafka, pytest.mark.clickhouse]
+
+BART = "ds000030_bart_events.csv.gz"
+CODEC = Codec()
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The import command of the real people; of simulated ones where their data are missing."""
+    folder = real_data_folder()
+    if folder is not None and (folder / BART).is_file():
+        return ["import", "ds000030", "--bart", str(folder / BART)]
+    return ["simulate", "--sessions", "60", "--seed", "7"]
+
+
+@pytest.fixture(scope="module")
+def embedded(people: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the embedded runner says of each: the digest of the canonical bytes, by session."""
+    folder = str(tmp_path_factory.mktemp("embedded"))
+    assert kymograph(*people, "--data", folder).returncode == 0
+    verified = kymograph("verify", "--all", "--json", "--data", folder)
+    assert verified.returncode == 0, verified.stderr
+    answers = [json.loads(line) for line in verified.stdout.splitlines()]
+    assert all(answer["verdict"] == "equal" for answer in answers)
+    return {answer["session_id"]: answer["stored"] for answer in answers}
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[str]:
+    """A broker of this test's own, with the topics."""
+    reason = broker_unavailable_reason()
+    if reason is not None:
+        pytest.skip(f"KAFKA NOT TESTED: {reason}")
+    bootstrap, process = start_broker(tmp_path / "kafka")
+    applied = kymograph("topics", "apply", settings={"KAFKA_BOOTSTRAP_SERVERS": bootstrap})
+    assert applied.returncode == 0, applied.stderr
+    yield bootstrap
+    stop_broker(process)
+
+
+def test_kafka_with_the_faust_worker_gives_the_bytes_of_the_embedded_runner(
+    people: list[str], embedded: dict[str, str], broker: str, tmp_path: Path
+) -> None:
+    """Where an event waited and who folded it is nothing that a profile may show; a server's store verifies the same."""
+    served = Served(tmp_path / "clickhouse")
+    settings = {"KAFKA_BOOTSTRAP_SERVERS": broker, "CLICKHOUSE_DSN": f"{served.url}/kymograph", "LOG": "kafka"}
+    data = ("--data", str(tmp_path / "data"))
+    try:
+        assert kymograph("migrate", "up", *data, settings=settings).returncode == 0
+        assert kymograph(*people, *data, settings=settings).returncode == 0
+        log = KafkaLog(broker)
+        with (
+            running("worker", *data, log=tmp_path / "worker.log", settings=settings),
+            running("project", *data, log=tmp_path / "project.log", settings=settings),
+        ):
+            _wait(lambda: _profiles(log).keys() == embedded.keys(), tmp_path / "worker.log")
+            _wait(lambda: _is_projected(log), tmp_path / "project.log")
+        assert _profiles(log) == {session_id: {digest} for session_id, digest in embedded.items()}
+        verified = kymograph("verify", "--all", *data, settings=settings)
+        assert f"verified: {len(embedded)} of {len(embedded)} equal" in verified.stdout, verified.stdout[-2000:]
+        assert verified.returncode == 0
+        assert sum(log.end_offsets(DEAD_LETTERS.name).values()) == 0
+        log.close()
+    finally:
+        served.close()
+
+
+def test_a_worker_killed_in_the_middle_changes_no_byte(
+    people: list[str], embedded: dict[str, str], broker: str, tmp_path: Path
+) -> None:
+    """kill -9 between any two acts: what was folded twice shows once, and what was not folded is not lost."""
+    settings = {"KAFKA_BOOTSTRAP_SERVERS": broker, "LOG": "kafka"}
+    data = ("--data", str(tmp_path / "data"))
+    assert kymograph(*people, *data, settings=settings).returncode == 0
+    log = KafkaLog(broker)
+    said = tmp_path / "worker.log"
+    some = len(embedded) // 4
+    with running("worker", *data, log=said, settings=settings) as worker:
+        _wait(lambda: len(_profiles(log)) >= some, said)
+        worker.kill()
+        worker.wait()
+    assert len(_profiles(log)) < len(embedded), "the worker was done before it was killed: nothing is shown"
+    with running("worker", *data, log=said, settings=settings):
+        _wait(lambda: _profiles(log).keys() == embedded.keys() and _is_committed(log), said)
+    assert _profiles(log) == {session_id: {digest} for session_id, digest in embedded.items()}
+    log.close()
+
+
+def _profiles(log: KafkaLog) -> dict[str, set[str]]:
+    """Every digest that was ever emitted for a session."""
+    found: dict[str, set[str]] = {}
+    for partition, end in log.end_offsets(TRAIT_PROFILES.name).items():
+        for record in log.read(TRAIT_PROFILES.name, partition, 0, end):
+            profile = CODEC.decode_record(record.value)
+            assert isinstance(profile, TraitProfile)
+            found.setdefault(profile.session_id, set()).add(profile.profile_digest)
+    return found
+
+
+def _is_committed(log: KafkaLog) -> bool:
+    """Whether the worker has acknowledged the whole log."""
+    ends = {partition: end for partition, end in log.end_offsets(EVENTS.name).items() if end > 0}
+    return log.committed("kymograph-worker", EVENTS.name) == ends
+
+
+def _is_projected(log: KafkaLog) -> bool:
+    ends = {partition: end for partition, end in log.end_offsets(TRAIT_PROFILES.name).items() if end > 0}
+    committed = log.committed("kymograph-projector", TRAIT_PROFILES.name)
+    return all(committed.get(partition) == end for partition, end in ends.items())
+
+
+def _wait(is_done: Callable[[], bool], said: Path) -> None:
+    deadline_s = time.monotonic() + WAIT_S_MAX
+    while not is_done():
+        assert time.monotonic() < deadline_s, f"not done after {WAIT_S_MAX} s: {said.read_text()[-3000:]}"
+        time.sleep(0.5)
