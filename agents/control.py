@@ -43,7 +43,11 @@ class ControlUnavailable(Exception):
 
 def open_control(url: str) -> Engine:
     """Connect and create what is missing. Raises ControlUnavailable."""
-    engine = create_engine(url)
+    try:
+        engine = create_engine(url)
+    except (ImportError, SQLAlchemyError) as error:
+        message = f"the control database cannot be opened ({error}): give a URL such as sqlite:///control.sqlite, and install its driver"
+        raise ControlUnavailable(message) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _harden)
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))

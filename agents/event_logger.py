@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+from sqlalchemy.exc import SQLAlchemyError
 
-from agents.control import open_control
+from agents.control import ControlUnavailable, open_control
 from agents.seed_form import SeedForm, is_seed_form
 from agents.subjects import SubjectKeys
 from agents.vitals import Vitals
@@ -37,6 +38,7 @@ _OBJECTS = (
 
 
 _HOUSE_KINDS = {"session.abandoned", "session.withdrawn"}
+_REFERENCE_BYTES_MAX = 512  # encrypted it must fit the schema's subject_cipher
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -88,9 +90,15 @@ class EventLogger:
 
     def record(self, events: Sequence[Mapping[str, object] | bytes]) -> list[Verdict]:
         """Append a batch; one verdict an event, in order. Raises LogUnavailable: then nothing is known to be kept, and the
-        same batch may be sent again.
+        same batch may be sent again. Raises ControlUnavailable before anything is appended.
         """
-        sealed = [self._seal(event) for event in events]
+        try:
+            sealed = [self._seal(event) for event in events]
+        except SQLAlchemyError as error:
+            message = (
+                f"the control database cannot be used ({error.__cause__ or error}): send the same batch again"
+            )
+            raise ControlUnavailable(message) from error
         messages = [message for part in sealed if not isinstance(part, Verdict) for _, message in part]
         positions = iter(self._log.append(EVENTS.name, messages))
         verdicts = []
@@ -133,14 +141,16 @@ class EventLogger:
         try:
             if isinstance(event, bytes):
                 kind, fields = self._codec.fields(event)
+                fields["received_time_ms"] = self._clock.now_ms()
                 return [self._encode(_from_outside(kind), fields)]
+            _check_object(event)
             if is_seed_form(event):
                 implied = self._seed_form.translate(event, self._seal_own)
                 return [self._seal_own(own) for own in implied]
             return [self._seal_own(event)]
         except Unreadable as error:
             flaw = error.flaw
-            known = {} if isinstance(event, bytes) else event
+            known = event if isinstance(event, Mapping) else {}
             session_id, seq = known.get("session_id"), known.get("seq")
             return Verdict(
                 status="rejected",
@@ -175,12 +185,16 @@ class EventLogger:
         if kind == "session.started":
             self._admit_subject(fields)
             if isinstance(fields.get("protocol"), str):
-                fields.setdefault("config_hash", sha256(str(fields["protocol"]).encode()).hexdigest())
+                fields.setdefault(
+                    "config_hash",
+                    sha256(str(fields["protocol"]).encode("utf-8", "surrogatepass")).hexdigest(),
+                )
         return kind, fields
 
     def _admit_subject(self, fields: dict[str, object]) -> None:
         """No consent, no sealing; no identity in the log."""
-        if not fields.get("consent_basis"):
+        basis = fields.get("consent_basis")
+        if not basis or (isinstance(basis, str) and not basis.strip()):
             suggestion = "ask for consent and send its basis, such as declared:research"
             raise Unreadable(
                 Flaw("consent_missing", "/consent_basis", "no basis of consent is given", suggestion)
@@ -191,6 +205,12 @@ class EventLogger:
         if not isinstance(participant_ref, str) or not participant_ref.strip() or "subject_id" in fields:
             message = "participant_ref is a non-empty string, and stands instead of subject_id"
             raise Unreadable(Flaw("wrong_type", "/participant_ref", message, "send one of the two"))
+        size = len(participant_ref.encode("utf-8", "surrogatepass"))
+        if size > _REFERENCE_BYTES_MAX or not _is_unicode(participant_ref):
+            message = f"participant_ref has {size} bytes or half a character; {_REFERENCE_BYTES_MAX} bytes are allowed"
+            raise Unreadable(
+                Flaw("out_of_range", "/participant_ref", message, "send a shorter text of whole characters")
+            )
         subject = self._subjects.seal(participant_ref)
         fields.update(subject_id=subject.subject_id, key_id=subject.key_id, subject_cipher=subject.cipher)
 
@@ -210,6 +230,19 @@ class EventLogger:
         return known
 
 
+def _check_object(event: object) -> None:
+    """Whatever a caller hands in, the answer is a verdict."""
+    if not isinstance(event, Mapping):
+        message = f"an event is an object or Avro bytes, not of type {type(event).__name__}"
+        raise Unreadable(Flaw("wrong_type", "", message, "send a JSON object, or the bytes of one event"))
+    if not all(isinstance(name, str) for name in event):
+        raise Unreadable(Flaw("wrong_type", "", "a field's name is no string", "send a JSON object"))
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
 def _from_outside(kind: str) -> str:
     if kind in _HOUSE_KINDS:
         raise Unreadable(
@@ -221,7 +254,7 @@ def _from_outside(kind: str) -> str:
 def _canonical_text(name: str, value: object) -> str:
     try:
         return canonical(value).decode()
-    except (AssertionError, TypeError, ValueError) as error:
+    except (AssertionError, OverflowError, RecursionError, TypeError, ValueError) as error:
         message = f"{name} cannot be written canonically: {error}"
         raise Unreadable(
             Flaw("wrong_type", f"/{name}", message, "use objects, lists, strings and integers")

@@ -7,36 +7,49 @@ from pathlib import Path
 
 from agents.scoring import Scoring
 from agents.tables import SessionRow, freeze, thaw
-from streams.log import Log, Message, Record
+from streams.log import Log, Message
 from streams.topics import EVENTS
 
 GROUP = "kymograph-scoring"
 _RECORDS_A_COMMIT = 10_000
+_TABLES = (
+    "PRAGMA journal_mode=WAL",
+    "CREATE TABLE IF NOT EXISTS rows (key BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID",
+    'CREATE TABLE IF NOT EXISTS offsets ("partition" INTEGER PRIMARY KEY, next INTEGER NOT NULL)',
+)
 
 
 class RowTable:
-    """Session rows by key, in a SQLite file: a cache that can be thrown away, with the group's offsets."""
+    """Session rows by key, in a SQLite file, with the offsets they were made up to: a cache that can be thrown away."""
 
     def __init__(self, path: Path) -> None:
         """Open or create. Raises sqlite3.Error."""
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute(
-            "CREATE TABLE IF NOT EXISTS rows (key BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID"
-        )
+        try:
+            for statement in _TABLES:
+                self._connection.execute(statement)
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def offset(self, partition: int) -> int:
+        """The next offset to read: the rows hold what lies before it."""
+        found = self._connection.execute('SELECT next FROM offsets WHERE "partition" = ?', (partition,))
+        row = found.fetchone()
+        return 0 if row is None else int(row[0])
 
     def get(self, key: bytes) -> SessionRow | None:
         """The row of a key."""
         found = self._connection.execute("SELECT row FROM rows WHERE key = ?", (key,)).fetchone()
         return None if found is None else thaw(found[0])
 
-    def put(self, rows: Iterable[tuple[bytes, SessionRow]]) -> None:
-        """Keep rows, all or none."""
-        self._connection.execute("BEGIN")
-        self._connection.executemany(
-            "REPLACE INTO rows VALUES (?, ?)", ((key, freeze(row)) for key, row in rows)
-        )
-        self._connection.execute("COMMIT")
+    def put(self, rows: Iterable[tuple[bytes, SessionRow]], partition: int, offset: int) -> None:
+        """Keep rows and how far their partition was read, all or none."""
+        frozen = [(key, freeze(row)) for key, row in rows]
+        with self._connection:  # commits, or undoes what it began
+            self._connection.execute("BEGIN")
+            self._connection.executemany("REPLACE INTO rows VALUES (?, ?)", frozen)
+            self._connection.execute("REPLACE INTO offsets VALUES (?, ?)", (partition, offset))
 
     def close(self) -> None:
         """Let go of the file."""
@@ -57,20 +70,21 @@ class LocalWorker:
         outcomes: Counter[str] = Counter()
         committed = self._log.committed(GROUP, EVENTS.name)
         for partition, end in self._log.end_offsets(EVENTS.name).items():
-            start = committed.get(partition, 0)
+            # Whichever of the two was thrown away, what it lacks is made again: a repeat has no effect.
+            start = min(committed.get(partition, 0), self._rows.offset(partition))
             while start < end:
                 stop = min(end, start + _RECORDS_A_COMMIT)
-                outcomes += self._score(self._log.read(EVENTS.name, partition, start, stop))
+                outcomes += self._score(partition, start, stop)
                 self._log.commit(GROUP, EVENTS.name, {partition: stop})
                 start = stop
         return outcomes
 
-    def _score(self, records: Iterable[Record]) -> Counter[str]:
+    def _score(self, partition: int, start: int, stop: int) -> Counter[str]:
         """Sends first, then rows; the caller commits the offsets last, so a crash repeats and never skips."""
         outcomes: Counter[str] = Counter()
         dirty: dict[bytes, SessionRow] = {}
         sends: dict[str, list[Message]] = {}
-        for record in records:
+        for record in self._log.read(EVENTS.name, partition, start, stop):
             row = dirty.get(record.key)
             scored = self._scoring.advance(row if row is not None else self._rows.get(record.key), record)
             outcomes[scored.outcome or "dead_letter"] += 1
@@ -80,5 +94,5 @@ class LocalWorker:
                 sends.setdefault(topic, []).append(message)
         for topic, messages in sends.items():
             self._log.append(topic, messages)
-        self._rows.put(dirty.items())
+        self._rows.put(dirty.items(), partition, stop)
         return outcomes

@@ -13,6 +13,9 @@ from streams.records import DeadLetter, SessionMetrics
 from telemetry.version import ENGINE_VERSION
 
 
+_KEY_BYTES_MAX, _VALUE_BYTES_MAX = 65_536, 1_100_000  # as the schema of dead letters has it
+
+
 class Advance(msgspec.Struct, frozen=True):
     """What one record did. ``row`` is None when it belongs to no session; ``outcome`` None when it could not be read."""
 
@@ -94,8 +97,8 @@ def _letter(record: Record, flaw: Flaw) -> DeadLetter:
         source_topic=record.topic,
         source_partition=record.partition,
         source_offset=record.offset,
-        key=record.key,
-        value=record.value,
+        key=record.key[:_KEY_BYTES_MAX],  # what is longer lies where the letter says
+        value=record.value[:_VALUE_BYTES_MAX],
         code=flaw.code,
         pointer=flaw.pointer,
         message=flaw.message,

@@ -87,6 +87,11 @@ class Replayer:
                 continue
             advance = self._extractor.advance(rows.get(record.key), record)
             if advance.row is None:
+                if (
+                    not record.intact
+                ):  # changed in its key: no session can be named, and it must not go unseen
+                    name = record.key.decode("ascii", "backslashreplace")
+                    found.setdefault(name, Rebuilt(name)).corrupt_offsets.append(record.offset)
                 continue
             rows[record.key] = advance.row
             session_id = advance.row.session.session_id

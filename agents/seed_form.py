@@ -16,12 +16,15 @@ from sqlalchemy import Engine, insert, select, update
 
 from agents.control import SEED_EVENTS, SEED_SESSIONS
 from science.canonical import canonical
+from streams.checks import shown
 from streams.codec import Flaw, Unreadable
 
 # The seed says neither how many balloons there are nor how they burst: no norms fit that, and the profile will say so.
 SEED_DEFAULT = {"balloons": 30, "burst_law": "unknown", "max_pumps": 128, "value_per_pump_c": 5}
 _CONFIG = canonical(SEED_DEFAULT).decode()
 _PROTOCOL = canonical({"games": [{"config": SEED_DEFAULT, "game": "balloon_risk"}]}).decode()
+
+_TIME_MS_MAX = 4_102_444_800_000  # as the schemas have it
 
 _IGNORED = {"balloon_size", "current_earnings", "total_earnings", "is_new_personal_max", "is_rapid_pump"}
 _TIMES = {"timestamp_milliseconds", "time_since_prev_pump"}
@@ -43,6 +46,7 @@ class _State(msgspec.Struct):
     balloon_ids: list[str] = []
     pumps: int = 0
     bank_c: int = 0
+    last_ms: int = 0
 
 
 def is_seed_form(event: Mapping[str, object]) -> bool:
@@ -67,7 +71,12 @@ class SeedForm:
             _refuse(
                 "missing_field", "/session_id", "session_id is missing", "send the session's id as a string"
             )
-        body_sha256 = sha256(msgspec.json.encode(body, order="deterministic")).digest()
+        try:
+            session_id.encode()
+            body_sha256 = sha256(msgspec.json.encode(body, order="deterministic")).digest()
+        except (OverflowError, RecursionError, TypeError, ValueError) as error:
+            message = f"the event cannot be written as JSON: {error}"
+            _refuse("wrong_type", "", message, "send objects, lists, strings and numbers as JSON has them")
         kept = select(SEED_EVENTS.c.events).where(
             SEED_EVENTS.c.session_id == session_id, SEED_EVENTS.c.body_sha256 == body_sha256
         )
@@ -138,7 +147,7 @@ def _translate(
     now_ms = _integer(data, "timestamp_milliseconds")
     waited_ms = _integer(data, "time_since_prev_pump", default=0)
     state = state if state is not None else _State(start_ms=now_ms - waited_ms)
-    t_us = (now_ms - state.start_ms) * 1000
+    t_us = _since_start(state, now_ms)
     onset_t_us = max(0, t_us - waited_ms * 1000)
     events = _begin(state)
     balloon_id = data.get("balloon_id")
@@ -176,9 +185,11 @@ def _pumped(state: _State, data: Mapping[str, object]) -> _Event:
 
 
 def _collected(state: _State, data: Mapping[str, object]) -> _Event:
-    earned_c = state.pumps * SEED_DEFAULT["value_per_pump_c"]  # type: ignore[operator]  # the number among the texts
+    # What the client counted, where it says so: if a pump was lost on the way, the fold sees it.
+    pumps = _integer(data, "total_pumps", default=state.pumps)
+    earned_c = pumps * SEED_DEFAULT["value_per_pump_c"]  # type: ignore[operator]  # the number among the texts
     state.bank_c += earned_c
-    return {"pumps": state.pumps, "earned_c": earned_c, "bank_c": state.bank_c}
+    return {"pumps": pumps, "earned_c": earned_c, "bank_c": state.bank_c}
 
 
 def _exploded(state: _State, data: Mapping[str, object]) -> _Event:
@@ -212,7 +223,11 @@ def _end(session_id: str, state: _State | None, data: Mapping[str, object]) -> t
         _refuse(
             "inconsistent", "/event_type", "session_end before any event", "send the session's events first"
         )
-    t_us = (_integer(data, "timestamp_milliseconds", default=state.start_ms) - state.start_ms) * 1000
+    unknown = sorted(data.keys() - {"timestamp_milliseconds"})
+    if unknown:
+        suggestion = "a session_end event has at most: timestamp_milliseconds"
+        _refuse("unknown_field", f"/event_data/{unknown[0]}", f"unknown field {unknown[0]}", suggestion)
+    t_us = _since_start(state, _integer(data, "timestamp_milliseconds", default=state.last_ms))
     events: list[_Event] = [
         {"kind": "balloon_risk.game_completed", "t_us": t_us, "reason": "finished"},
         {"kind": "session.completed", "t_us": t_us, "last_seq": state.next_seq + 1},
@@ -229,11 +244,21 @@ def _numbered(session_id: str, state: _State, events: list[_Event]) -> list[_Eve
     return numbered
 
 
+def _since_start(state: _State, now_ms: int) -> int:
+    """Microseconds since the session's start, as its first event tells it."""
+    if not state.start_ms <= now_ms <= _TIME_MS_MAX or state.start_ms < 0:
+        message = f"timestamp_milliseconds is {shown(now_ms)}, the session began at {shown(state.start_ms)}"
+        suggestion = "send milliseconds since 1970, the session's earliest event first"
+        _refuse("out_of_range", "/event_data/timestamp_milliseconds", message, suggestion)
+    state.last_ms = max(state.last_ms, now_ms)
+    return (now_ms - state.start_ms) * 1000
+
+
 def _integer(data: Mapping[str, object], name: str, *, default: int | None = None) -> int:
     value = data.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int):
         code = "missing_field" if value is None else "wrong_type"
-        _refuse(code, f"/event_data/{name}", f"{name} is {value!r}", f"send {name} as a whole number")
+        _refuse(code, f"/event_data/{name}", f"{name} is {shown(value)}", f"send {name} as a whole number")
     return value
 
 

@@ -1,9 +1,10 @@
 """What a worker remembers of a session: its set of events, and how far the log was applied to it. Bytes in a table.
 
 The bytes are a cache format, free to change: the log is the truth. They are columns, so that a session of the default protocol
-stays small: digests side by side, sequence numbers and times as differences, each schema and kind once.
+stays small: digests side by side, sequence numbers and times as differences, each kind once, and what is not random compressed.
 """
 
+import zlib
 from hashlib import sha256
 
 import msgspec
@@ -50,96 +51,104 @@ class _Frozen(msgspec.Struct, array_like=True):
     last_offset: int
     closed_offset: int | None
     records: bytes
-    schemas: list[bytes]
-    kinds: list[str]
-    seq_steps: list[int]
-    schema_of: list[int]  # -1: a conflict, which has nothing in the columns below
-    kind_of: list[int]
-    t_steps: list[int]
     digests: bytes
+    columns: bytes  # _Columns, compressed
+
+
+class _Columns(msgspec.Struct, array_like=True):
+    kinds: list[tuple[str, bytes]]  # kind and schema, each pair once
+    seq_steps: list[int]
+    kind_of: list[int]  # -1: a conflict, which has nothing in the columns below
+    t_steps: list[int]  # since the event before, less a response's own latency: often 0
     fields: list[list[object]]
 
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(_Frozen)
+_COLUMNS_DECODER = msgspec.msgpack.Decoder(_Columns)
 
 
 def freeze(row: SessionRow) -> bytes:
     """The row as bytes."""
     session = row.session
-    frozen = _Frozen(
-        session.session_id,
-        session.closed,
-        session.last_seq,
-        session.withdrawn,
-        row.first_offset,
-        row.last_offset,
-        row.closed_offset,
-        row.records,
-        *([], [], [], [], [], []),
-        digests=b"",
-        fields=[],
-    )
+    columns = _Columns([], [], [], [], [])
     digests: list[bytes] = []
-    schema_index: dict[bytes, int] = {}
-    kind_index: dict[str, int] = {}
+    kind_index: dict[tuple[str, bytes], int] = {}
     seq_before = t_before = 0
     for seq in sorted(session.entries):
         entry = session.entries[seq]
-        frozen.seq_steps.append(seq - seq_before)
+        columns.seq_steps.append(seq - seq_before)
         seq_before = seq
         if entry is None:
-            frozen.schema_of.append(-1)
+            columns.kind_of.append(-1)
             continue
-        frozen.schema_of.append(schema_index.setdefault(entry.schema_sha256, len(schema_index)))
-        frozen.kind_of.append(kind_index.setdefault(_KIND[type(entry.payload)], len(kind_index)))
-        frozen.t_steps.append(entry.t_us - t_before)
+        kind = (_KIND[type(entry.payload)], entry.schema_sha256)
+        columns.kind_of.append(kind_index.setdefault(kind, len(kind_index)))
+        columns.t_steps.append(entry.t_us - t_before - _latency_us(entry.payload))
         t_before = entry.t_us
         digests.append(entry.digest)
-        frozen.fields.append(_fields(entry.payload))
-    frozen.schemas, frozen.kinds, frozen.digests = list(schema_index), list(kind_index), b"".join(digests)
+        columns.fields.append(_fields(entry.payload))
+    columns.kinds = list(kind_index)
+    frozen = _Frozen(
+        session_id=session.session_id,
+        closed=session.closed,
+        last_seq=session.last_seq,
+        withdrawn=session.withdrawn,
+        first_offset=row.first_offset,
+        last_offset=row.last_offset,
+        closed_offset=row.closed_offset,
+        records=row.records,
+        digests=b"".join(digests),
+        columns=zlib.compress(_ENCODER.encode(columns), 1),
+    )
     return _ENCODER.encode(frozen)
 
 
 def thaw(data: bytes) -> SessionRow:
     """The row of these bytes."""
     frozen = _DECODER.decode(data)
+    columns = _COLUMNS_DECODER.decode(zlib.decompress(frozen.columns))
     session = Session(frozen.session_id)
     session.closed, session.last_seq, session.withdrawn = frozen.closed, frozen.last_seq, frozen.withdrawn
-    types = [_TYPES[kind] for kind in frozen.kinds]
-    columns = zip(frozen.kind_of, frozen.t_steps, frozen.fields, strict=True)
+    kinds_here = [(_TYPES[kind], schema_sha256) for kind, schema_sha256 in columns.kinds]
+    events = zip(columns.t_steps, columns.fields, strict=True)
     seq = t_us = start = 0
-    for step, schema in zip(frozen.seq_steps, frozen.schema_of, strict=True):
+    for step, kind in zip(columns.seq_steps, columns.kind_of, strict=True):
         seq += step
-        if schema < 0:
+        if kind < 0:
             session.entries[seq] = None
             continue
-        kind, t_step, fields = next(columns)
-        t_us += t_step
+        payload_type, schema_sha256 = kinds_here[kind]
+        t_step, fields = next(events)
+        t_us, payload = _payload(payload_type, t_us + t_step, fields)
         digest = frozen.digests[start : start + DIGEST_BYTES]
         start += DIGEST_BYTES
-        session.entries[seq] = Entry(
-            digest, frozen.schemas[schema], t_us, _payload(types[kind], t_us, fields)
-        )
+        session.entries[seq] = Entry(digest, schema_sha256, t_us, payload)
     session.resume()
     row = SessionRow(session, frozen.first_offset)
     row.last_offset, row.closed_offset, row.records = frozen.last_offset, frozen.closed_offset, frozen.records
     return row
 
 
+def _latency_us(payload: Payload) -> int:
+    return payload.latency_us if isinstance(payload, Response) else 0
+
+
 def _fields(payload: Payload) -> list[object]:
-    """The values in the struct's order; a response's onset follows from the other two times."""
+    """The values in the struct's order; a response's onset is left out, for it follows from the other two times."""
     values = msgspec.structs.asdict(payload)
     if isinstance(payload, Response):
         del values["onset_t_us"]
     return list(values.values())
 
 
-def _payload(payload_type: type[Payload], t_us: int, fields: list[object]) -> Payload:
+def _payload(payload_type: type[Payload], since_us: int, fields: list[object]) -> tuple[int, Payload]:
+    """The time of an event and the event; ``since_us`` is its time without a response's latency."""
     names = payload_type.__struct_fields__
-    if issubclass(payload_type, Response):
-        values = dict(zip([name for name in names if name != "onset_t_us"], fields, strict=True))
-        latency_us = values["latency_us"]
-        assert isinstance(latency_us, int)
-        return payload_type(onset_t_us=t_us - latency_us, **values)  # type: ignore[arg-type]  # as they were frozen
-    return payload_type(**dict(zip(names, fields, strict=True)))
+    if not issubclass(payload_type, Response):
+        return since_us, payload_type(**dict(zip(names, fields, strict=True)))
+    values = dict(zip([name for name in names if name != "onset_t_us"], fields, strict=True))
+    latency_us = values["latency_us"]
+    assert isinstance(latency_us, int)
+    # ``Response.contradiction`` held when it was decoded, so onset = t - latency.
+    return since_us + latency_us, payload_type(onset_t_us=since_us, **values)  # type: ignore[arg-type]

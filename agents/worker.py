@@ -18,7 +18,15 @@ from agents.scoring import Scoring
 from agents.tables import freeze, thaw
 from streams.log import Record
 from streams.partitioner import partition_of
-from streams.topics import DEAD_LETTERS, EVENTS, PARTITIONS, SESSION_METRICS, TRAIT_PROFILES, Topic
+from streams.topics import (
+    DEAD_LETTERS,
+    EVENTS,
+    LETTER_BYTES_MAX,
+    PARTITIONS,
+    SESSION_METRICS,
+    TRAIT_PROFILES,
+    Topic,
+)
 
 APP_ID = "kymograph-worker"
 _TABLE = "sessions"
@@ -75,6 +83,7 @@ def create_app(bootstrap_servers: str, scoring: Scoring, *, folder: Path) -> Any
         broker_commit_every=_COMMIT_EVERY,
         broker_commit_interval=_COMMIT_INTERVAL_S,
         producer_acks=-1,
+        producer_max_request_size=LETTER_BYTES_MAX,
         producer_request_timeout=60.0,
         stream_wait_empty=False,
         table_standby_replicas=0,

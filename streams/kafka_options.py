@@ -67,6 +67,7 @@ def topic(wanted: Topic, *, replication_factor: int) -> dict[str, str]:
         "retention.bytes": "-1",
         "cleanup.policy": wanted.cleanup_policy,
         "message.timestamp.type": "CreateTime",
+        "max.message.bytes": str(wanted.message_bytes_max),
         "min.insync.replicas": str(max(1, replication_factor - 1)),
         "unclean.leader.election.enable": "false",
     }

@@ -7,6 +7,8 @@ import msgspec
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 PARTITIONS = 16
+MESSAGE_BYTES_MAX = 1_048_588  # Kafka's own default
+LETTER_BYTES_MAX = 2 * MESSAGE_BYTES_MAX  # a dead letter holds a whole message and the reason
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,6 +18,7 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     partitions: int = PARTITIONS
     retention_ms: int | None
     cleanup_policy: Literal["delete", "compact"] = "delete"
+    message_bytes_max: int = MESSAGE_BYTES_MAX
     key: str
     meaning: str
 
@@ -35,8 +38,9 @@ EVENTS = Topic(
 DEAD_LETTERS = Topic(
     name="kymograph.dead-letters.v1",
     retention_ms=30 * DAY_MS,
+    message_bytes_max=LETTER_BYTES_MAX,
     key="session id, or the bytes that stood where it was sought",
-    meaning="what could not be accepted, with the reason, encrypted under a day key",
+    meaning="what could not be accepted, whole and with the reason",
 )
 SESSION_METRICS = Topic(
     name="kymograph.session-metrics.v1",

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
 from streams.codec import Codec
 from streams.kafka import KafkaLog
-from streams.records import TraitProfile
+from streams.records import DeadLetter, TraitProfile
 from streams.topics import DEAD_LETTERS, EVENTS, TRAIT_PROFILES
 from tests.brokers import broker_unavailable_reason, start_broker, stop_broker
 from tests.processes import WAIT_S_MAX, kymograph, running
@@ -61,7 +62,11 @@ def test_kafka_with_the_faust_worker_gives_the_bytes_of_the_embedded_runner(
 ) -> None:
     """Where an event waited and who folded it is nothing that a profile may show; a server's store verifies the same."""
     served = Served(tmp_path / "clickhouse")
-    settings = {"KAFKA_BOOTSTRAP_SERVERS": broker, "CLICKHOUSE_DSN": f"{served.url}/kymograph", "LOG": "kafka"}
+    settings = {
+        "KAFKA_BOOTSTRAP_SERVERS": broker,
+        "CLICKHOUSE_DSN": f"{served.url}/kymograph",
+        "LOG": "kafka",
+    }
     data = ("--data", str(tmp_path / "data"))
     try:
         assert kymograph("migrate", "up", *data, settings=settings).returncode == 0
@@ -75,7 +80,9 @@ def test_kafka_with_the_faust_worker_gives_the_bytes_of_the_embedded_runner(
             _wait(lambda: _is_projected(log), tmp_path / "project.log")
         assert _profiles(log) == {session_id: {digest} for session_id, digest in embedded.items()}
         verified = kymograph("verify", "--all", *data, settings=settings)
-        assert f"verified: {len(embedded)} of {len(embedded)} equal" in verified.stdout, verified.stdout[-2000:]
+        assert f"verified: {len(embedded)} of {len(embedded)} equal" in verified.stdout, verified.stdout[
+            -2000:
+        ]
         assert verified.returncode == 0
         assert sum(log.end_offsets(DEAD_LETTERS.name).values()) == 0
         log.close()
@@ -89,6 +96,7 @@ def test_a_worker_killed_in_the_middle_changes_no_byte(
     """kill -9 between any two acts: what was folded twice shows once, and what was not folded is not lost."""
     settings = {"KAFKA_BOOTSTRAP_SERVERS": broker, "LOG": "kafka"}
     data = ("--data", str(tmp_path / "data"))
+    poison = _poison(broker)
     assert kymograph(*people, *data, settings=settings).returncode == 0
     log = KafkaLog(broker)
     said = tmp_path / "worker.log"
@@ -101,7 +109,36 @@ def test_a_worker_killed_in_the_middle_changes_no_byte(
     with running("worker", *data, log=said, settings=settings):
         _wait(lambda: _profiles(log).keys() == embedded.keys() and _is_committed(log), said)
     assert _profiles(log) == {session_id: {digest} for session_id, digest in embedded.items()}
+    assert _letters(log) == poison
     log.close()
+
+
+POISON = {
+    "malformed": (b"poison", b"no Avro"),
+    "unknown_schema": (b"poison", b"\xc3\x01" + bytes(8) + b"body"),
+    "oversize": (b"poison", b"\xc3\x01" + bytes(900_000)),
+    "key_mismatch": (None, b"no key"),
+}
+
+
+def _poison(broker: str) -> set[tuple[str, bytes | None]]:
+    """What no door let in, written straight into the log: every kind of record that cannot be read."""
+    producer = Producer({"bootstrap.servers": broker})
+    for key, value in [*POISON.values(), (b"poison", None)]:
+        producer.produce(EVENTS.name, value, key, partition=3)
+    assert producer.flush(30) == 0
+    return {(code, value) for code, (_, value) in POISON.items()} | {("malformed", b"")}
+
+
+def _letters(log: KafkaLog) -> set[tuple[str, bytes | None]]:
+    """Code and raw bytes of every dead letter; there may be repeats, as of all that a killed worker says again."""
+    found = set()
+    for partition, end in log.end_offsets(DEAD_LETTERS.name).items():
+        for record in log.read(DEAD_LETTERS.name, partition, 0, end):
+            letter = CODEC.decode_record(record.value)
+            assert isinstance(letter, DeadLetter)
+            found.add((letter.code, letter.value))
+    return found
 
 
 def _profiles(log: KafkaLog) -> dict[str, set[str]]:

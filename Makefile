@@ -1,0 +1,42 @@
+# make env | demo | test | check | bench | kafka: each makes the environment first, from the hashed lock.
+PYTHON ?= python3
+DATA ?= .kymograph
+BIN := .venv/bin
+
+.PHONY: env demo test check bench kafka lock
+
+env: .venv/made
+
+.venv/made: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Kymograph needs Python 3.11 or newer: make env PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: env
+	$(BIN)/kymograph demo --data $(DATA) $(if $(BART),--bart $(BART))
+
+# Real people are read from ../shared/data or from KYMOGRAPH_REAL_DATA; the last lines say what ran.
+test: env
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest --cov --cov-report=
+	$(BIN)/coverage report --skip-covered --skip-empty --fail-under=90 | tail -40
+	$(BIN)/coverage report --include='science/*' --fail-under=100 > /dev/null || { $(BIN)/coverage report -m --include='science/*'; exit 1; }
+	@cat .test-summary
+
+check: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/kymograph schemas check
+
+bench: env
+	$(BIN)/python -m benchmarks.scoring
+
+kafka: env
+	infra/kafka/broker start --dir $(DATA)/kafka --port 9092
+
+lock: env
+	$(BIN)/uv pip compile --generate-hashes --no-emit-index-url --no-header --universal --group dev pyproject.toml -o requirements.lock

@@ -1,0 +1,86 @@
+"""How long a session takes: decode, fold, measure, infer; each as a ratio to decoding, in one run.
+
+One JSON line a step. Machines are noisy, so the ratio is what to compare; the median of five rounds is taken.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from statistics import median
+
+from agents.event_logger import EventLogger
+from agents.metric_extractor import MetricExtractor
+from agents.tables import freeze, thaw
+from agents.trait_inferencer import TraitInferencer
+from science.mapping import load
+from science.measure import measure
+from science.profile import infer
+from science.session import Session
+from simulators.balloon_risk import Design
+from simulators.people import crowd
+from streams.codec import Codec
+from streams.memory import MemoryLog
+from streams.topics import EVENTS
+
+SESSIONS, ROUNDS = 100, 5
+
+
+def main() -> None:
+    """Print the steps."""
+    codec, log, published = Codec(), MemoryLog(), load("pilot@0.1.0")
+    logger = EventLogger(log, control_url="sqlite://", codec=codec)
+    for _, _, events in crowd(SESSIONS, 1, Design()):
+        logger.record(events)
+    records = [record for partition in range(16) for record in log.read(EVENTS.name, partition, 0)]
+    events = [codec.decode(record.value) for record in records]
+
+    def fold() -> list[Session]:
+        sessions: dict[str, Session] = {}
+        for event in events:
+            sessions.setdefault(event.session_id, Session(event.session_id)).step(event)
+        return list(sessions.values())
+
+    sessions = fold()
+    measured = [measure(session) for session in sessions]
+    extractor, inferencer = MetricExtractor(codec), TraitInferencer(published)
+
+    def chain() -> None:
+        rows = {}
+        for record in records:
+            advance = extractor.advance(rows.get(record.key), record)
+            rows[record.key] = advance.row
+            if advance.metrics is not None:
+                inferencer.infer(advance.metrics)
+
+    steps: dict[str, Callable[[], object]] = {
+        "decode": lambda: [codec.decode(record.value) for record in records],
+        "fold": fold,
+        "measure": lambda: [measure(session) for session in sessions],
+        "infer": lambda: [infer(one, published).canonical() for one in measured],
+        "decode_fold_measure_infer": chain,
+    }
+    seconds = {name: median(_timed(step) for _ in range(ROUNDS)) for name, step in steps.items()}
+    for name, taken in seconds.items():
+        line = {
+            "step": name,
+            "ms_per_session": round(1000 * taken / len(sessions), 4),
+            "events_per_s": round(len(events) / taken),
+            "ratio_to_decode": round(taken / seconds["decode"], 3),
+        }
+        print(json.dumps(line))
+    rows = {}
+    for record in records:
+        rows[record.key] = extractor.advance(rows.get(record.key), record).row
+    sizes = sorted(len(freeze(row)) for row in rows.values())
+    assert all(freeze(thaw(freeze(row))) == freeze(row) for row in rows.values())
+    print(json.dumps({"state_bytes_median": sizes[len(sizes) // 2], "state_bytes_max": sizes[-1]}))
+
+
+def _timed(step: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    step()
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
