@@ -13,7 +13,8 @@ def main() -> None:
     """Event-sourced scoring of game-based assessments: every profile can be rebuilt from the log, bit for bit."""
 
 
-assert __debug__, "assertions are part of the engine: do not run it with python -O"
+if not __debug__:  # an assert would be gone itself
+    raise SystemExit("kymograph: assertions are part of the engine: do not run it with python -O")
 
 for command in (
     demo.demo,

@@ -24,6 +24,7 @@ _EXIT_CODES: dict[type[Exception], int] = {
     StoreUnavailable: INFRASTRUCTURE,
     ControlUnavailable: INFRASTRUCTURE,
     MigrationRefused: INFRASTRUCTURE,
+    OSError: INFRASTRUCTURE,
     NotOfThisForm: USAGE,
     SchemaRefused: USAGE,
     UnknownMapping: USAGE,
@@ -40,6 +41,8 @@ class Front(click.Group):
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # click ends quietly when nobody reads on
         except tuple(_EXIT_CODES) as error:
             click.echo(f"kymograph: {error}", err=True)
             ctx.exit(next(code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)))

@@ -53,7 +53,10 @@ def load(**options: object) -> Settings:
     for name in _SECRETS:  # a secret may come in a file, as container platforms hand them out
         path = os.environ.get(f"{PREFIX}{name}_file".upper())
         if path is not None and name not in given:
-            given[name] = Path(path).read_text(encoding="utf-8").strip()
+            try:
+                given[name] = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                raise UnknownSetting(f"the file of {PREFIX}{name}_file cannot be read: {error}") from error
     try:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic checks the values
     except ValueError as error:

@@ -1,5 +1,6 @@
 """Settings to parts: the only place that chooses implementations."""
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -87,9 +88,14 @@ class House:
         store = self.store  # the folder is ours before anything is scored
         if not self.is_embedded:
             return Counter(), {}
-        if self._rows is None:
-            self._rows = RowTable(self._folder() / "rows.sqlite")
-        outcomes = LocalWorker(self.log, self._rows, self.scoring()).catch_up()
+        path = self._folder() / "rows.sqlite"
+        try:
+            if self._rows is None:
+                self._rows = RowTable(path)
+            outcomes = LocalWorker(self.log, self._rows, self.scoring()).catch_up()
+        except sqlite3.Error as error:
+            message = f"{path}: {error}: see to the disk, or delete the file: it is a cache and made again from the log"
+            raise LogUnavailable(message) from error
         return outcomes, Projector(self.log, store, self.codec).catch_up()
 
     def close(self) -> None:
