@@ -12,7 +12,6 @@ from streams.log import Record
 from streams.records import DeadLetter, SessionMetrics
 from telemetry.version import ENGINE_VERSION
 
-
 _KEY_BYTES_MAX, _VALUE_BYTES_MAX = 65_536, 1_100_000  # as the schema of dead letters has it
 
 

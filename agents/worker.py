@@ -19,29 +19,20 @@ from agents.tables import freeze, thaw
 from streams.log import Record
 from streams.partitioner import partition_of
 from streams.topics import (
+    CHANGELOG,
     DEAD_LETTERS,
     EVENTS,
     LETTER_BYTES_MAX,
     PARTITIONS,
     SESSION_METRICS,
     TRAIT_PROFILES,
-    Topic,
 )
 
-APP_ID = "kymograph-worker"
-_TABLE = "sessions"
+APP_ID, _TABLE = "kymograph-worker", "sessions"
+assert CHANGELOG.name == f"{APP_ID}-{_TABLE}-changelog", "Faust names a table's changelog by app and table"
+
 _QUEUE_MAX = 1_000
 _COMMIT_EVERY, _COMMIT_INTERVAL_S = 1_000, 1.0
-
-# Faust names a table's changelog by app and table; it must have the log's partitions, and is a cache of the log.
-CHANGELOG = Topic(
-    name=f"{APP_ID}-{_TABLE}-changelog",
-    partitions=PARTITIONS,
-    retention_ms=None,
-    cleanup_policy="compact",
-    key="session id",
-    meaning="the worker's rows of sessions: a cache that can be made again from the log",
-)
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +53,7 @@ class _DurableTable(faust.Table[bytes, bytes]):
 
 def run(bootstrap_servers: str, scoring: Scoring, *, folder: Path) -> None:
     """Score what is on Kafka until SIGTERM or SIGINT; ``folder`` takes what Faust keeps beside. Ends the process."""
+    folder.mkdir(parents=True, exist_ok=True)
     app = create_app(bootstrap_servers, scoring, folder=folder)
     faust.Worker(app, loglevel="WARNING", quiet=True, redirect_stdouts=False).execute_from_commandline()
 

@@ -6,6 +6,7 @@ import threading
 import click
 
 from cli.options import common, settings_of
+from cli.upkeep import check_topics
 from cli.wiring import House, house
 from projections.store import StoreUnavailable
 from streams.log import LogUnavailable
@@ -25,11 +26,13 @@ def up(data: str | None, log: str | None, *, as_json: bool) -> None:
 @common
 def worker(data: str | None, log: str | None, *, as_json: bool) -> None:
     """The Faust worker on Kafka: folds the log and emits metrics and profiles."""
-    settings = settings_of(data, log or "kafka")
     from agents.worker import run  # noqa: PLC0415  # Faust is loaded by its own command alone
 
+    settings = settings_of(data, log or "kafka")
+    check_topics(settings)
     with house(settings) as parts:
-        run(settings.kafka_bootstrap_servers, parts.scoring(), folder=settings.data_dir)
+        scoring = parts.scoring()
+    run(settings.kafka_bootstrap_servers, scoring, folder=settings.data_dir)
 
 
 @click.command()

@@ -1,15 +1,21 @@
 """Commands that keep the house: topics, schemas, migrate, config."""
 
+from typing import TYPE_CHECKING
+
 import click
 import msgspec
 
 from cli.options import DIFFERENT, common, emit, settings_of
-from cli.settings import shown
+from cli.settings import Settings, shown
 from cli.wiring import house
 from projections import migrate as migrations
 from projections.clickhouse import ClickHouseStore
 from streams import schemas as registry
+from streams.log import LogUnavailable
 from streams.topics import TOPICS
+
+if TYPE_CHECKING:
+    from streams.kafka import KafkaLog
 
 
 @click.group()
@@ -31,14 +37,9 @@ def topics_list(data: str | None, log: str | None, *, as_json: bool) -> None:
 @common
 def topics_apply(data: str | None, log: str | None, *, as_json: bool) -> None:
     """Create on Kafka what is missing."""
-    from agents.worker import CHANGELOG  # noqa: PLC0415
-    from streams.kafka import KafkaLog  # noqa: PLC0415
-
     settings = settings_of(data, log)
-    kafka = KafkaLog(
-        settings.kafka_bootstrap_servers, (*TOPICS, CHANGELOG), timeout_s=settings.kafka_timeout_s
-    )
-    for name in kafka.create_topics(replication_factor=settings.kafka_replication_factor):
+    created = _administration(settings).create_topics(replication_factor=settings.kafka_replication_factor)
+    for name in created:
         emit({"created": name}, f"created {name}", as_json=as_json)
 
 
@@ -46,14 +47,28 @@ def topics_apply(data: str | None, log: str | None, *, as_json: bool) -> None:
 @common
 def topics_check(data: str | None, log: str | None, *, as_json: bool) -> None:
     """Compare Kafka with the table; exit 1 if they differ."""
-    from agents.worker import CHANGELOG  # noqa: PLC0415
-    from streams.kafka import KafkaLog  # noqa: PLC0415
+    _differences(_topic_differences(settings_of(data, log)), as_json=as_json)
 
-    settings = settings_of(data, log)
-    kafka = KafkaLog(
-        settings.kafka_bootstrap_servers, (*TOPICS, CHANGELOG), timeout_s=settings.kafka_timeout_s
-    )
-    _differences(kafka.check_topics(replication_factor=settings.kafka_replication_factor), as_json=as_json)
+
+def check_topics(settings: Settings) -> None:
+    """Refuse to work on topics that are not as the table says. Raises LogUnavailable."""
+    differences = _topic_differences(settings)
+    if differences:
+        more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
+        raise LogUnavailable(
+            f"the topics at {settings.kafka_bootstrap_servers} are not as they must be: {differences[0]}{more}. "
+            "See `kymograph topics check`; `kymograph topics apply` creates what is missing"
+        )
+
+
+def _topic_differences(settings: Settings) -> list[str]:
+    return _administration(settings).check_topics(replication_factor=settings.kafka_replication_factor)
+
+
+def _administration(settings: Settings) -> "KafkaLog":
+    from streams.kafka import KafkaLog  # noqa: PLC0415  # librdkafka is loaded where it is used
+
+    return KafkaLog(settings.kafka_bootstrap_servers, timeout_s=settings.kafka_timeout_s)
 
 
 @click.group()

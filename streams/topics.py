@@ -66,5 +66,12 @@ AUDIT = Topic(
     key="session id",
     meaning="who read, rebuilt, verified or erased what",
 )
+CHANGELOG = Topic(
+    name="kymograph-worker-sessions-changelog",  # Faust's rule: app, table, "changelog"
+    retention_ms=None,
+    cleanup_policy="compact",
+    key="session id",
+    meaning="the worker's rows of sessions: a cache that can be made again from the log",
+)
 
-TOPICS = (INBOX, EVENTS, DEAD_LETTERS, SESSION_METRICS, TRAIT_PROFILES, CONTROL, AUDIT)
+TOPICS = (INBOX, EVENTS, DEAD_LETTERS, SESSION_METRICS, TRAIT_PROFILES, CONTROL, AUDIT, CHANGELOG)
