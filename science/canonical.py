@@ -1,7 +1,7 @@
 """One text for one value: canonical JSON and its SHA-256.
 
-Keys sorted, no blanks, integers and strings only: on such values it is the form of RFC 8785, and it is the same on every
-platform because no float is ever printed.
+Keys sorted by code point, no blanks, integers and strings only: on such values, with keys inside the basic plane and integers
+below 2**53, it is the form of RFC 8785, and it is the same on every platform because no float is ever printed.
 """
 
 from hashlib import sha256

@@ -341,7 +341,9 @@ def _evidence_reasons(case: _Case, standing: _Standing | None) -> list[Reason]:
     is_provisional = case.norm_set is not None and case.norm_set.status == "provisional"
     if is_provisional and not case.published.mapping.allow_provisional:
         message = "The only reference sample that fits is provisional."
-        reasons.append(_reason(case, "R_NORMS", message, ("provisional", "reference"), "allow provisional norms"))
+        reasons.append(
+            _reason(case, "R_NORMS", message, ("provisional", "reference"), "allow provisional norms")
+        )
     return reasons
 
 

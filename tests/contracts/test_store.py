@@ -117,20 +117,22 @@ def test_a_later_closing_wins_and_an_earlier_one_never_does(store: ClickHouseSto
     """The version is the log's position, so a slow writer cannot bring an old score back."""
     old, new = some_metrics(last_offset=9, aap=1_000_000), some_metrics(last_offset=10, aap=None)
     old_profile, new_profile = a_profile(last_offset=9), a_profile(last_offset=10, score=None)
-    for records in [(old, old_profile), (new, new_profile), (old, old_profile)]:
-        rows = [*metric_rows(records[0]), *profile_rows(records[1])]
-        store.write(rows, source="t:0:0-0")
-        store.write(rows[::-1], source="t:0:1-1")
+    turns = [(old, old_profile), (new, new_profile), (old, old_profile)]
+    for number, (metrics, profile) in enumerate(turns):
+        store.write([*metric_rows(metrics), *profile_rows(profile)], source=f"t:0:{number}-{number}")
     assert metric_rows(new) == store.metrics("s1")
     assert profile_rows(new_profile) == store.profile("s1", MAPPING)
 
 
-def test_what_a_later_closing_does_not_measure_is_not_shown(store: ClickHouseStore) -> None:
+def test_what_a_later_closing_does_not_hold_is_not_shown(store: ClickHouseStore) -> None:
     """A row that nothing replaced is not of the newest closing."""
     store.write(metric_rows(some_metrics(last_offset=9, names=("a", "b"))), source="t:0:0-0")
     newest = metric_rows(some_metrics(last_offset=10, names=("b",)))
     store.write(newest, source="t:0:1-1")
     assert newest == store.metrics("s1")
+    both, one = profile_rows(a_profile(last_offset=9)), profile_rows(a_profile(last_offset=10))[:1]
+    store.write([*both, *one], source="t:0:2-3")
+    assert one == store.profile("s1", MAPPING)
 
 
 def test_profiles_of_two_mappings_stand_beside_each_other(store: ClickHouseStore) -> None:

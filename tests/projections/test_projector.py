@@ -113,16 +113,19 @@ def shown(store: ClickHouseStore) -> list[Row]:
     return [row for kind in ROWS for row in store.every(kind)]
 
 
-def test_every_record_of_the_log_becomes_its_rows_and_none_other(store: ClickHouseStore) -> None:
-    """In = out, counted exactly; and what is stored equals what can be rebuilt."""
-    log = fill(MemoryLog())
+@pytest.mark.parametrize("rows_max", [10_000, 40])
+def test_every_record_of_the_log_becomes_its_rows_and_none_other(
+    store: ClickHouseStore, rows_max: int
+) -> None:
+    """In = out, counted exactly, however the batches are cut; and what is stored equals what can be rebuilt."""
+    log = fill(MemoryLog(), sessions=20)
     assert {
-        EVENTS.name: Projected(records=1_000, projected=1_000, rows=1_000),
-        SESSION_METRICS.name: Projected(records=40, projected=40, rows=120),
-        TRAIT_PROFILES.name: Projected(records=40, projected=40, rows=80),
+        EVENTS.name: Projected(records=500, projected=500, rows=500),
+        SESSION_METRICS.name: Projected(records=20, projected=20, rows=60),
+        TRAIT_PROFILES.name: Projected(records=20, projected=20, rows=40),
         DEAD_LETTERS.name: Projected(records=3, projected=3, rows=3),
-    } == Projector(log, store, CODEC).catch_up()
-    assert [len(list(store.every(kind))) for kind in ROWS] == [1_000, 120, 80, 3]
+    } == Projector(log, store, CODEC, rows_max=rows_max).catch_up()
+    assert [len(list(store.every(kind))) for kind in ROWS] == [500, 60, 40, 3]
     places = {(row.partition, row.offset): row for row in store.every(EventRow)}
     for partition, end in log.end_offsets(EVENTS.name).items():
         for record in log.read(EVENTS.name, partition, 0, end):

@@ -179,10 +179,9 @@ class BalloonPlay:
                 balloon.end = "exploded"
             case Collected():
                 return self._collect(seq, balloon, payload)
-            case TimedOut():
-                balloon.end = "timed_out"
             case _:
-                raise AssertionError(payload)  # _NEXT lets nothing else through
+                assert isinstance(payload, TimedOut)  # _NEXT lets nothing else through
+                balloon.end = "timed_out"
         return None
 
     def _check_clock(self, seq: int, response: Response) -> None:

@@ -1,0 +1,65 @@
+"""A child of test_reproducible.py: rebuilds the events of a file, infers every profile, prints one digest over all of them.
+
+Run as ``python digest_corpus.py ROOT CORPUS``. A second line is a digest of this machine's libm, which shows that two
+configurations really differ.
+"""
+
+import json
+import math
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+sys.path.insert(0, sys.argv[1])
+
+import msgspec
+
+from science.canonical import canonical
+from science.event import Event
+from science.games import GAMES
+from science.mapping import load, names
+from science.measure import measure
+from science.profile import infer
+from science.session import Session
+from science.vocabulary import KINDS
+
+ALL_KINDS = {
+    kind: payload
+    for kinds in (KINDS, *(game.kinds for game in GAMES.values()))
+    for kind, payload in kinds.items()
+}
+
+
+def rebuilt(fields: dict) -> Event:
+    """An event from its JSON."""
+    payload = msgspec.convert(fields.pop("payload"), ALL_KINDS[fields["kind"]])
+    digests = {name: bytes.fromhex(fields.pop(name)) for name in ("digest", "schema_sha256")}
+    return Event(payload=payload, **digests, **fields)
+
+
+def corpus_digest(path: str) -> str:
+    """SHA-256 over the canonical measures and profiles of every session, in order, by every published mapping."""
+    hasher = sha256()
+    for events in json.loads(Path(path).read_text(encoding="utf-8")):
+        session = Session(events[0]["session_id"])
+        for fields in events:
+            session.step(rebuilt(fields))
+        measures = measure(session)
+        hasher.update(canonical(measures))
+        for name in names():
+            hasher.update(infer(measures, load(name)).canonical())
+    return hasher.hexdigest()
+
+
+def libm_digest() -> str:
+    """SHA-256 over what libm says of some thousand numbers."""
+    hasher = sha256()
+    for k in range(1, 20_000):
+        x = k * 0.000_731
+        hasher.update(f"{math.log(x).hex()} {math.exp(-x).hex()} {math.pow(x, 1.37).hex()}".encode())
+    return hasher.hexdigest()
+
+
+if __name__ == "__main__":
+    print(corpus_digest(sys.argv[2]))
+    print(libm_digest())

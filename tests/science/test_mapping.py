@@ -1,0 +1,85 @@
+"""Published mappings and norm sets: what is read is what was published, and it is complete."""
+
+from hashlib import sha256
+
+import msgspec
+import pytest
+
+from science.canonical import canonical
+from science.games import GAMES
+from science.mapping import Mapping, NormSet, UnknownMapping, load, names
+
+POINT = 1_000_000
+
+
+def test_every_published_mapping_loads() -> None:
+    """By the name that profiles carry."""
+    assert "pilot@0.1.0" in names()
+    assert names() == sorted(names())
+    for name in names():
+        assert load(name).mapping.name == name
+
+
+@pytest.mark.parametrize(
+    "name", ["pilot@9.9.9", "pilot", "", "../norms/ds000030_controls_p12@1", "pilot.v0.1.0"]
+)
+def test_an_unknown_mapping_is_refused_with_those_there_are(name: str) -> None:
+    """No path is built from a name that is not in the list."""
+    with pytest.raises(UnknownMapping, match=r"published are .*pilot@0\.1\.0"):
+        load(name)
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_mapping_refers_to_what_there_is(name: str) -> None:
+    """Its games, metrics, definitions and norm sets exist, and at least one norm set serves each trait."""
+    published = load(name)
+    assert published.norms.keys() == published.norm_hashes.keys() == set(published.mapping.norms)
+    for rule in published.mapping.traits.values():
+        definitions = {(one.id, one.version) for one in GAMES[rule.game].definitions}
+        assert (rule.metric, rule.definition) in definitions
+        serving = [norms for norms in published.norms.values() if norms.game == rule.game]
+        assert any(rule.metric in norms.metrics for norms in serving)
+        assert rule.direction in {1, -1}
+        assert rule.winsor > 0
+
+
+@pytest.mark.parametrize("name", names())
+def test_the_numbers_of_a_mapping_are_possible(name: str) -> None:
+    """Percentages within 0 and 100, weights that add to one, an SD above 0, a reliability below 1."""
+    published = load(name)
+    minimum, rule = published.mapping.minimum, published.mapping.quality
+    assert all(
+        0 < share <= 100 * POINT for share in (minimum.completeness, minimum.quality, minimum.reliability)
+    )
+    assert 0 < minimum.duration_us[0] < minimum.duration_us[1]
+    penalties = [rule.missing, rule.anticipations, rule.blurs, rule.clock, rule.pattern, rule.slow]
+    assert sum(penalty.weight for penalty in penalties) == POINT
+    assert rule.blurred.weight == rule.blurs.weight
+    assert all(penalty.full > 0 for penalty in (*penalties, rule.blurred))
+    for norms in published.norms.values():
+        for norm in norms.metrics.values():
+            assert norm.n > 1
+            assert norm.sd > 0
+            assert 0 < norm.reliability < POINT
+
+
+def test_the_hash_is_of_the_content_and_not_of_the_layout() -> None:
+    """Blanks and the order of keys in the file do not matter; any value does."""
+    published = load("pilot@0.1.0")
+    assert published.mapping_hash == sha256(canonical(published.mapping)).hexdigest()
+    for name, norms in published.norms.items():
+        assert published.norm_hashes[name] == sha256(canonical(norms)).hexdigest()
+
+
+@pytest.mark.parametrize("kind", [Mapping, NormSet])
+def test_an_unknown_field_is_refused(kind: type) -> None:
+    """A misspelt threshold must not be silently the default: there are no defaults."""
+    published = load("pilot@0.1.0")
+    value = published.mapping if kind is Mapping else next(iter(published.norms.values()))
+    plain = msgspec.to_builtins(value)
+    assert msgspec.convert(plain, kind) == value
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(plain | {"qualty": 1}, kind)
+    for field in plain:
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert({key: item for key, item in plain.items() if key != field}, kind)
