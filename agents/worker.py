@@ -15,7 +15,7 @@ from typing import Any
 import faust
 
 from agents.scoring import Scoring
-from agents.tables import freeze, thaw
+from agents.tables import ROW_FORMAT, freeze, thaw
 from streams.log import Record
 from streams.partitioner import partition_of
 from streams.topics import (
@@ -28,7 +28,7 @@ from streams.topics import (
     TRAIT_PROFILES,
 )
 
-APP_ID, _TABLE = "kymograph-worker", "sessions"
+APP_ID, _TABLE = f"kymograph-worker-v{ROW_FORMAT}", "sessions"
 assert CHANGELOG.name == f"{APP_ID}-{_TABLE}-changelog", "Faust names a table's changelog by app and table"
 
 _QUEUE_MAX = 1_000

@@ -43,7 +43,9 @@ def metrics(session: str | None, data: str | None, log: str | None, *, every: bo
     _one_or_all(session, every=every)
     with house(settings_of(data, log)) as parts:
         parts.catch_up()
-        for rows in _by_session(parts, SessionMetricRow, session).values():
+        found = _by_session(parts, SessionMetricRow, session)
+        _refuse_unknown(session, found)
+        for rows in found.values():
             told = metrics_answer(rows)
             emit(told, _metrics_text(told), as_json=as_json)
 
@@ -61,7 +63,9 @@ def profile(
     with house(settings_of(data, log)) as parts:
         parts.catch_up()
         name = parts.inferencer(mapping).mapping
-        for rows in profiles_of(parts, name, session).values():
+        found = profiles_of(parts, name, session)
+        _refuse_unknown(session, found)
+        for rows in found.values():
             told = answer(rows[0])
             emit(told, profile_text(told), as_json=as_json)
 
@@ -158,6 +162,13 @@ def _by_session(parts: House, kind: Any, session: str | None) -> dict[str, Any]:
     else:
         rows = [row for row in parts.store.every(kind) if row.session_id == session]
     return {session: tuple(rows)} if rows else {}
+
+
+def _refuse_unknown(session: str | None, found: dict[str, Any]) -> None:
+    if session is not None and not found:
+        raise click.UsageError(
+            f"nothing is stored of {session!r}: it is unknown or still open; see kymograph sessions"
+        )
 
 
 def _one_or_all(session: str | None, *, every: bool) -> None:

@@ -105,10 +105,13 @@ class Play(Protocol):
 
 
 class Game(msgspec.Struct, frozen=True):
-    """A game. ``begin`` takes the game's configuration (parsed JSON) and raises msgspec.ValidationError if it is none."""
+    """A game. ``begin`` and ``planned`` take the game's configuration (parsed JSON) and raise msgspec.ValidationError if it
+    is none; ``planned`` counts its units.
+    """
 
     name: str
     kinds: Mapping[str, type[Payload]]
     begin: Callable[[Mapping[str, object], Any], Play]
+    planned: Callable[[Mapping[str, object]], int]
     measure: Callable[[Sequence[Any]], dict[str, Metric]]
     definitions: tuple[Definition, ...]

@@ -5,6 +5,7 @@ missing, conflicting or voided is torn: it may have been any event, so the unit 
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 
 import msgspec
@@ -58,6 +59,7 @@ class Noticed(msgspec.Struct, frozen=True):
 class Measures(msgspec.Struct, frozen=True):
     """All that a profile may be inferred from. Integers and strings only; metrics in micro-units.
 
+    ``unplayed`` counts the units of games that the protocol plans and that were never begun.
     ``definitions`` is the hash of the definitions of the metrics, ``schemas`` names the SHA-256 of each schema that counted.
     """
 
@@ -73,6 +75,7 @@ class Measures(msgspec.Struct, frozen=True):
     conflicting: int
     voided: int
     games: list[GameMeasures]
+    unplayed: dict[str, int]
     attention: Attention
     conduct: Conduct
     findings: list[Noticed]
@@ -105,6 +108,7 @@ def measure(session: Session) -> Measures:
         conflicting=len(session.entries) - len(entries),
         voided=len(walk.voided),
         games=[GameMeasures(game.name, dict(play.match()), play.tally()) for game, play in walk.plays],
+        unplayed=walk.unplayed(),
         attention=walk.attention(len(entries)),
         conduct=_together([play.conduct() for _, play in walk.plays]),
         findings=_grouped(walk.findings + [found for _, play in walk.plays for found in play.findings]),
@@ -188,6 +192,16 @@ class _Walk:
         if self.started is None:
             self._object("S1", 0, "the session has no session.started")
 
+    def unplayed(self) -> dict[str, int]:
+        """Planned units of the games that were never begun; a plan that is none of its game's plans nothing."""
+        units: dict[str, int] = {}
+        for planned in self._planned:
+            game = GAMES.get(planned.game)
+            with suppress(msgspec.ValidationError):
+                if game is not None:
+                    units[game.name] = units.get(game.name, 0) + game.planned(planned.config)
+        return units
+
     def attention(self, events: int) -> Attention:
         """Counts of the frame."""
         return Attention(
@@ -240,13 +254,13 @@ class _Walk:
                 self._paused = isinstance(payload, Paused)
             case Interaction(action="blur"):
                 if self._blurred_since is not None:
-                    self.findings.append(Finding("S4", "quality", seq, "blur follows blur"))
+                    self.findings.append(Finding("S4", "note", seq, "blur follows blur"))
                 else:
                     self._blurs += 1
                     self._blurred_since = self._t_us
             case Interaction(action="focus"):
                 if self._blurred_since is None:
-                    self.findings.append(Finding("S4", "quality", seq, "focus without a blur"))
+                    self.findings.append(Finding("S4", "note", seq, "focus without a blur"))
                 else:
                     self._blurred_us += self._t_us - self._blurred_since
                     self._blurred_since = None

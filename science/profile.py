@@ -158,7 +158,7 @@ def _infer_trait(measures: Measures, published: Published, judged: Quality, rule
         metric=measures.metrics.get(rule.metric, Metric(None, 0, "", None, "game_not_played")),
         norm_set=comparable[0] if comparable else None,
         scored=sum(play.tally.scored for play in plays),
-        planned=sum(play.tally.planned for play in plays),
+        planned=sum(play.tally.planned for play in plays) + measures.unplayed.get(rule.game, 0),
     )
     standing = _stand(case)
     reasons = [*_session_reasons(case), *_evidence_reasons(case, standing)]
@@ -190,17 +190,22 @@ def _infer_trait(measures: Measures, published: Published, judged: Quality, rule
 def _is_comparable(norms: NormSet, rule: TraitRule, measures: Measures) -> bool:
     """Every play of the trait's game agrees with the sample in all that scores depend on (science B.3)."""
     plays = [game for game in measures.games if game.game == rule.game]
-    return norms.game == rule.game and bool(plays) and all(play.match == norms.match for play in plays)
+    return (
+        norms.game == rule.game
+        and rule.metric in norms.metrics
+        and bool(plays)
+        and all(play.match == norms.match for play in plays)
+    )
 
 
 def _stand(case: _Case) -> _Standing | None:
     """z = d (x - mu) / sigma, winsorised; reliability rho = tau^2 / (tau^2 + SE^2) with tau^2 that of the sample (B.1, B.4)."""
-    norm = None if case.norm_set is None else case.norm_set.metrics.get(case.rule.metric)
-    if norm is None or case.metric.value is None:
+    norm = None if case.norm_set is None else case.norm_set.metrics[case.rule.metric]
+    if norm is None or case.metric.value is None or case.metric.se is None:
         return None
     z = micro_ratio(case.rule.direction * (case.metric.value - norm.mean), norm.sd)
     z = max(-case.rule.winsor, min(case.rule.winsor, z))
-    sem, method = micro_ratio(case.metric.se or 0, norm.sd), case.published.mapping.interval.method
+    sem, method = micro_ratio(case.metric.se, norm.sd), case.published.mapping.interval.method
     if (
         sem == 0
     ):  # all units alike: nothing shows their spread, so the sample's own reliability stands in (B.4)
@@ -316,6 +321,11 @@ def _evidence_reasons(case: _Case, standing: _Standing | None) -> list[Reason]:
         message = f"{case.rule.metric} has no value: {case.metric.reason}."
         reasons.append(
             _reason(case, "R_METRIC", message, (None, None), f"play the {unit} of {case.rule.game}")
+        )
+    elif case.metric.se is None:
+        message = f"{case.rule.metric} is {case.metric.reason}: no interval can be given."
+        reasons.append(
+            _reason(case, "R_CI", message, (None, None), f"play more {unit}, and keep some of them")
         )
     elif standing is None:
         reasons.append(

@@ -18,9 +18,9 @@ class Intended(msgspec.Struct, frozen=True):
     """The restricted mean of the intended pumps and of its logarithm, with standard errors; micro-units."""
 
     mean: int
-    mean_se: int
+    mean_se: int | None  # None: every balloon burst, and nothing shows the spread
     ln_mean: int
-    ln_mean_se: int
+    ln_mean_se: int | None
     censored: bool  # the longest balloon burst, so the mean is a lower bound
 
 
@@ -53,9 +53,9 @@ def intended_pumps(balloons: Iterable[tuple[int, bool]]) -> Intended:
     floored = max(mean, _Q40 // 2)
     return Intended(
         mean=micro(mean >> 8),
-        mean_se=micro_root(variance, _Q40 * _Q40),
+        mean_se=micro_root(variance, _Q40 * _Q40) if stops else None,
         ln_mean=micro(ln(floored) - ln(_Q40)),
-        ln_mean_se=micro_root(variance, floored * floored),
+        ln_mean_se=micro_root(variance, floored * floored) if stops else None,
         censored=bursts[longest] > 0,
     )
 

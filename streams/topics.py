@@ -67,7 +67,7 @@ AUDIT = Topic(
     meaning="who read, rebuilt, verified or erased what",
 )
 CHANGELOG = Topic(
-    name="kymograph-worker-sessions-changelog",  # Faust's rule: app, table, "changelog"
+    name="kymograph-worker-v1-sessions-changelog",  # Faust's rule: app, table, "changelog"
     retention_ms=None,
     cleanup_policy="compact",
     key="session id",

@@ -31,7 +31,9 @@ def test_the_command_gives_every_real_person_the_golden_metrics(
     counts = json.loads(imported.stdout)
     assert counts["read"] == counts["accepted"] == counts["scored"]["counted"]
     printed = kymograph("metrics", "--all", "--json", "--data", str(tmp_path))
-    answers = {(told := json.loads(line))["session_id"]: told["metrics"] for line in printed.stdout.splitlines()}
+    answers = {
+        (told := json.loads(line))["session_id"]: told["metrics"] for line in printed.stdout.splitlines()
+    }
     with golden.open(newline="") as file:
         people = list(csv.DictReader(file))
     assert {f"ds000030.{person['participant_id']}" for person in people} == answers.keys()

@@ -155,7 +155,7 @@ def _profiles(log: KafkaLog) -> dict[str, set[str]]:
 def _is_committed(log: KafkaLog) -> bool:
     """Whether the worker has acknowledged the whole log."""
     ends = {partition: end for partition, end in log.end_offsets(EVENTS.name).items() if end > 0}
-    return log.committed("kymograph-worker", EVENTS.name) == ends
+    return log.committed("kymograph-worker-v1", EVENTS.name) == ends
 
 
 def _is_projected(log: KafkaLog) -> bool:

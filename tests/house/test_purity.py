@@ -14,6 +14,7 @@ ALLOWED = {
         "abc",
         "bisect",
         "collections",
+        "contextlib",
         "dataclasses",
         "enum",
         "fractions",

@@ -152,15 +152,20 @@ def test_s3_a_game_is_played_as_often_as_it_is_planned() -> None:
         assert codes_of(measured(ended(steps))) == findings
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="planned units are counted over the games that were begun; see the doubts of the tests' author",
-)
 def test_a_planned_game_that_nobody_played_lowers_completeness() -> None:
     """Design 4 and rulings H: completeness is against what the protocol planned, here 20 of 40 balloons."""
     configs = [game_config(20), game_config(20)]
     steps: list[Step] = [(0, started(protocol_of(configs))), *game_steps(TYPICAL, configs[0])]
     assert risk_of(events_of(ended(steps))).completeness == 50_000_000
+
+
+def test_a_plan_that_is_no_games_plans_no_units() -> None:
+    """A game that nobody knows, or a configuration that is none of its game's, counts against nobody."""
+    protocol = (
+        '{"games":[{"config":{},"game":"unknown"},{"config":{"balloons":"many"},"game":"balloon_risk"},'
+        '{"config":{"balloons":7,"burst_law":"uniform","max_pumps":12,"value_per_pump_c":5},"game":"balloon_risk"}]}'
+    )
+    assert measured([(0, started(protocol)), (1, Interaction("focus"))]).unplayed == {"balloon_risk": 7}
 
 
 def test_s4_blur_and_focus_alternate() -> None:
@@ -172,7 +177,7 @@ def test_s4_blur_and_focus_alternate() -> None:
         )
     )
     assert codes_of(twice) == {"S4": 1}
-    assert severities(twice) == {"S4": "quality"}
+    assert severities(twice) == {"S4": "note"}
     assert (twice.attention.blurs, twice.attention.blurred_us) == (1, 30)
     lone = measured(with_frame((t_us, Interaction("focus"))))
     assert codes_of(lone) == {"S4": 1}
@@ -298,7 +303,7 @@ def test_findings_are_one_line_a_code() -> None:
     ]
     assert measured(many).findings == [
         Noticed("S2", "integrity", 1, place + 500, "an event of balloon_risk while that game is not open"),
-        Noticed("S4", "quality", 500, place, "focus without a blur"),
+        Noticed("S4", "note", 500, place, "focus without a blur"),
     ]
 
 

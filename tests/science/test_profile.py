@@ -348,6 +348,15 @@ def test_a_session_without_spread_takes_the_samples_reliability() -> None:
     assert trait.ci[1] - trait.ci[0] > 200_000
 
 
+def test_nobody_is_scored_whose_every_balloon_burst() -> None:
+    """Nothing shows how far they meant to go but a lower bound: R_CI, though the metric itself stays visible."""
+    trait = risk_of(session_events([(pumps, "exploded") for pumps in (1, 4, 2, 6, 3) * 4]))
+    assert (trait.status, trait.score, trait.sem) == ("insufficient", None, None)
+    assert [reason.code for reason in trait.reasons] == ["R_CI"]
+    assert "censored" in trait.reasons[0].message
+    assert trait.contributions[0].value is not None
+
+
 def test_scores_on_provisional_norms_say_so() -> None:
     """The flag is the norm set's status; norms promoted to reference clear it."""
     assert risk_of(session_events()).provisional

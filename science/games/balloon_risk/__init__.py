@@ -17,4 +17,11 @@ def begin(config: Mapping[str, object], start: Payload) -> BalloonPlay:
     return BalloonPlay(msgspec.convert(config, Config), start.seed_commit)
 
 
-GAME = Game(name="balloon_risk", kinds=KINDS, begin=begin, measure=measure, definitions=DEFINITIONS)
+def planned(config: Mapping[str, object]) -> int:
+    """How many balloons a configuration plans; raises as ``begin`` does."""
+    return msgspec.convert(config, Config).balloons
+
+
+GAME = Game(
+    name="balloon_risk", kinds=KINDS, begin=begin, planned=planned, measure=measure, definitions=DEFINITIONS
+)

@@ -90,6 +90,11 @@ def measure(plays: Sequence[BalloonPlay]) -> dict[str, Metric]:
         **_after_outcomes(balloons, pairs),
         **_trends(balloons),
     }
+    if not balloons:
+        found = {
+            name: entry if entry[0] is not None else _absent(0, "no_balloons")
+            for name, entry in found.items()
+        }
     return {
         f"balloon.{name}": Metric(value, n, _UNIT[f"balloon.{name}"], se, reason)
         for name, (value, n, se, reason) in found.items()

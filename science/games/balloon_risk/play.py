@@ -203,12 +203,9 @@ class BalloonPlay:
         )
         if shown.i < expected or (shown.i > expected and not torn):
             return "B1", seq, f"balloon {shown.i} where {expected} is next"
-        if shown.max_pumps != self.config.max_pumps:
-            return (
-                "S3",
-                seq,
-                f"a balloon of {shown.max_pumps} pumps where {self.config.max_pumps} are configured",
-            )
+        if (shown.max_pumps, shown.value_per_pump_c) != (self.config.max_pumps, self.config.value_per_pump_c):
+            detail = f"a balloon of {shown.max_pumps} pumps at {shown.value_per_pump_c} c is not the configured one"
+            return "S3", seq, detail
         return None
 
     def _collect(self, seq: int, balloon: Balloon, collected: Collected) -> tuple[str, int, str] | None:
