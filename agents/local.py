@@ -6,12 +6,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from agents.scoring import Scoring
-from agents.tables import SessionRow, freeze, thaw
+from agents.tables import ROW_FORMAT, SessionRow, freeze, thaw
 from streams.log import Log, Message
 from streams.topics import EVENTS
 
 GROUP = "kymograph-scoring"
 _RECORDS_A_COMMIT = 10_000
+_FORGET = (  # rows of another format are made again from the log
+    "DROP TABLE IF EXISTS rows",
+    "DROP TABLE IF EXISTS offsets",
+    f"PRAGMA user_version={ROW_FORMAT}",
+)
 _TABLES = (
     "PRAGMA journal_mode=WAL",
     "CREATE TABLE IF NOT EXISTS rows (key BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID",
@@ -26,7 +31,8 @@ class RowTable:
         """Open or create. Raises sqlite3.Error."""
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
-            for statement in _TABLES:
+            (row_format,) = self._connection.execute("PRAGMA user_version").fetchone()
+            for statement in _TABLES if row_format == ROW_FORMAT else (*_FORGET, *_TABLES):
                 self._connection.execute(statement)
         except BaseException:
             self._connection.close()

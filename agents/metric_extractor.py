@@ -12,6 +12,7 @@ from streams.log import Record
 from streams.records import DeadLetter, SessionMetrics
 from telemetry.version import ENGINE_VERSION
 
+_SESSION_ID_BYTES_MAX = 64  # as every schema of events has it
 _KEY_BYTES_MAX, _VALUE_BYTES_MAX = 65_536, 1_100_000  # as the schema of dead letters has it
 
 
@@ -69,6 +70,8 @@ def metrics_of(row: SessionRow, partition: int) -> SessionMetrics:
 
 
 def _session_id(key: bytes) -> str | None:
+    if len(key) > _SESSION_ID_BYTES_MAX:
+        return None
     try:
         return key.decode("ascii") or None
     except UnicodeDecodeError:

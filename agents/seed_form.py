@@ -25,6 +25,7 @@ _CONFIG = canonical(SEED_DEFAULT).decode()
 _PROTOCOL = canonical({"games": [{"config": SEED_DEFAULT, "game": "balloon_risk"}]}).decode()
 
 _TIME_MS_MAX = 4_102_444_800_000  # as the schemas have it
+_WAIT_MS_MAX = 600_000
 
 _IGNORED = {"balloon_size", "current_earnings", "total_earnings", "is_new_personal_max", "is_rapid_pump"}
 _TIMES = {"timestamp_milliseconds", "time_since_prev_pump"}
@@ -146,6 +147,9 @@ def _translate(
         _refuse("unknown_field", f"/event_data/{unknown[0]}", f"unknown field {unknown[0]}", suggestion)
     now_ms = _integer(data, "timestamp_milliseconds")
     waited_ms = _integer(data, "time_since_prev_pump", default=0)
+    if not 0 <= waited_ms <= _WAIT_MS_MAX:
+        message = f"time_since_prev_pump is {shown(waited_ms)}, allowed is 0..{_WAIT_MS_MAX}"
+        _refuse("out_of_range", "/event_data/time_since_prev_pump", message, "send the wait in milliseconds")
     state = state if state is not None else _State(start_ms=now_ms - waited_ms)
     t_us = _since_start(state, now_ms)
     onset_t_us = max(0, t_us - waited_ms * 1000)
@@ -156,10 +160,10 @@ def _translate(
     if balloon_id not in state.balloon_ids:
         state.balloon_ids.append(balloon_id)
         state.pumps = 0
-        shown = {"color": "none", "max_pumps": SEED_DEFAULT["max_pumps"], "practice": False}
-        shown["value_per_pump_c"] = SEED_DEFAULT["value_per_pump_c"]
+        balloon = {"color": "none", "max_pumps": SEED_DEFAULT["max_pumps"], "practice": False}
+        balloon["value_per_pump_c"] = SEED_DEFAULT["value_per_pump_c"]
         events.append(
-            {"kind": "balloon_risk.shown", "t_us": onset_t_us, "i": len(state.balloon_ids), **shown}
+            {"kind": "balloon_risk.shown", "t_us": onset_t_us, "i": len(state.balloon_ids), **balloon}
         )
     fields: _Event = {"i": state.balloon_ids.index(balloon_id) + 1}
     if name != "exploded":

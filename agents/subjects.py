@@ -73,7 +73,7 @@ class SubjectKeys:
             return (
                 AESGCM(key).decrypt(nonce, sealed, f"{subject.subject_id}|{subject.key_id}".encode()).decode()
             )
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:
             raise Unreadable(f"the cipher is not one of key {subject.key_id}") from error
 
     def destroy(self, subject_id: str) -> bool:

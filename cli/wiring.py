@@ -10,6 +10,7 @@ from agents.event_logger import EventLogger
 from agents.local import LocalWorker, RowTable
 from agents.replayer import Replayer
 from agents.scoring import Scoring
+from agents.tables import ROW_FORMAT
 from agents.trait_inferencer import TraitInferencer
 from cli.settings import Settings
 from projections import migrate
@@ -88,7 +89,7 @@ class House:
         store = self.store  # the folder is ours before anything is scored
         if not self.is_embedded:
             return Counter(), {}
-        path = self._folder() / "rows.sqlite"
+        path = self._folder() / f"rows-v{ROW_FORMAT}.sqlite"
         try:
             if self._rows is None:
                 self._rows = RowTable(path)

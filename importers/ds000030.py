@@ -7,10 +7,12 @@ read leaves a hole in the session's sequence, so that the session is seen to be 
 
 import csv
 import gzip
+import zlib
 from collections import Counter
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
+from typing import TextIO, cast
 
 from agents.event_logger import Verdict
 from importers.importing import Parsed
@@ -18,6 +20,7 @@ from importers.importing import Parsed
 _COLUMNS = {"participant_id", "onset", "reaction_time", "trial_number", "trial_type", "action"}
 MAX_PUMPS = 12
 VALUE_PER_PUMP_C = 5  # points; the study paid by points
+_SECONDS_MAX = 1_000_000  # far beyond what the schemas allow, and far below what an int64 holds
 
 _Row = tuple[int, dict[str, str]]  # line number in the file, columns
 
@@ -45,22 +48,30 @@ def _rows(path: Path) -> Iterator[_Row]:
     with path.open("rb") as raw:
         is_gzip = raw.read(2) == b"\x1f\x8b"
     try:
-        with gzip.open(path, "rt", newline="") if is_gzip else path.open(newline="") as text:
+        with _text(path, is_gzip=is_gzip) as text:
             first = text.readline()
-            reader = csv.DictReader(
-                text,
-                first.strip().split("\t" if "\t" in first else ","),
-                delimiter="\t" if "\t" in first else ",",
-            )
+            delimiter = "\t" if "\t" in first else ","
+            header = next(csv.reader([first], delimiter=delimiter), [])
+            reader = csv.DictReader(text, header, delimiter=delimiter)
             missing = _COLUMNS - set(reader.fieldnames or ())
             if missing:
                 raise NotOfThisForm(
                     f"{path} has no column {', '.join(sorted(missing))}: is it a bart_events file of ds000030?"
                 )
-            for number, row in enumerate(reader, 2):
-                yield number, {name: value or "" for name, value in row.items() if name is not None}
-    except (UnicodeDecodeError, gzip.BadGzipFile, EOFError, csv.Error) as error:
+            for row in reader:
+                yield (
+                    reader.line_num + 1,
+                    {name: value or "" for name, value in row.items() if name is not None},
+                )
+    except (UnicodeDecodeError, gzip.BadGzipFile, zlib.error, EOFError, csv.Error) as error:
         raise NotOfThisForm(f"{path} cannot be read as a table: {error}") from error
+
+
+def _text(path: Path, *, is_gzip: bool) -> TextIO:
+    """UTF-8, with or without a byte order mark."""
+    if is_gzip:
+        return cast(TextIO, gzip.open(path, "rt", encoding="utf-8-sig", newline=""))
+    return path.open(encoding="utf-8-sig", newline="")
 
 
 def _session(participant_id: str, rows: list[_Row]) -> Iterator[Parsed]:
@@ -149,9 +160,11 @@ def _balloon(
 def _us(row: dict[str, str], column: str) -> int:
     """Seconds as text to whole microseconds, exactly."""
     try:
-        us = Decimal(row[column]) * 1_000_000
-        return int(us.to_integral_exact())
-    except (InvalidOperation, ValueError, OverflowError) as error:
+        seconds = Decimal(row[column])
+        if not abs(seconds) < _SECONDS_MAX:
+            raise ValueError(f"{column} is {row[column][:30]!r}, beyond any session")
+        return int((seconds * 1_000_000).to_integral_exact())
+    except ArithmeticError as error:
         raise ValueError(f"{column} is {row[column]!r}, no number of seconds") from error
 
 

@@ -16,7 +16,7 @@ def events(lines: Iterable[bytes]) -> Iterator[Parsed]:
         place = f"line {number}"
         try:
             yield Parsed(place, msgspec.json.decode(line, type=dict[str, object]))
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             verdict = Verdict(
                 status="rejected",
                 code="malformed",

@@ -42,7 +42,7 @@ class Design(msgspec.Struct, frozen=True):
 
 def person(dice: random.Random, design: Design) -> Person:
     """Draw a person (science C1)."""
-    leaves = dice.random() < _LEAVES_EARLY
+    leaves = dice.random() < _LEAVES_EARLY and design.balloons > 1
     return Person(
         mu=dice.gauss(math.log(0.30 * design.max_pumps), 0.35),
         sigma=math.exp(dice.gauss(math.log(0.28), 0.45)),

@@ -13,6 +13,7 @@ from agents.local import GROUP, LocalWorker, RowTable
 from agents.tables import freeze
 from streams.log import Log, Message
 from streams.memory import MemoryLog
+from streams.partitioner import partition_of
 from streams.sqlite import SqliteLog
 from streams.topics import DEAD_LETTERS, EVENTS, SESSION_METRICS, TRAIT_PROFILES
 from tests.agents.doors import (
@@ -190,6 +191,40 @@ def test_the_rows_are_a_cache_that_can_be_thrown_away(lost: str, tmp_path: Path)
     worker(log, rows).catch_up()
     assert [profile.profile_digest for profile in profiles(log)] == [DIGEST]
     rows.close()
+
+
+def test_rows_of_another_log_hide_no_record_of_this_one() -> None:
+    """Where the log was made anew and the rows were not, it is read from its own beginning."""
+    rows, other = RowTable(MEMORY), MemoryLog()
+    other.append(EVENTS.name, [*TINY, *TINY])
+    worker(other, rows).catch_up()
+    (partition,) = {record.partition for record in the_log(other)}
+    names = (f"other-{number}" for number in range(1_000))
+    name = next(name for name in names if partition_of(name.encode(), 16) == partition)
+    log = MemoryLog()
+    log.append(EVENTS.name, sealed(name))
+    assert worker(log, rows).catch_up() == {"counted": len(TINY)}
+    assert [profile.session_id for profile in profiles(log)] == [name]
+
+
+def test_rows_of_another_format_are_made_again(tmp_path: Path) -> None:
+    """A newer engine reads no older cache: it leaves it behind, in the middle of a session too."""
+    path = tmp_path / "rows.sqlite"
+    log = MemoryLog()
+    log.append(EVENTS.name, TINY[:5])
+    rows = RowTable(path)
+    worker(log, rows).catch_up()
+    rows.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE rows SET row = x'00'")
+        connection.execute("PRAGMA user_version = 0")
+    connection.close()
+    log.append(EVENTS.name, TINY[5:])
+    for _ in range(2):
+        rows = RowTable(path)
+        worker(log, rows).catch_up()
+        rows.close()
+    assert [profile.profile_digest for profile in profiles(log)] == [DIGEST]
 
 
 def test_rows_and_their_offset_are_kept_together_or_not_at_all(tmp_path: Path) -> None:

@@ -65,6 +65,18 @@ def test_a_redelivery_changes_nothing_and_says_again_what_was_said(again: int) -
         assert freeze(row) == before
 
 
+@pytest.mark.parametrize("upto", [1, 5, len(TINY) - 1])
+def test_a_redelivery_in_the_middle_of_a_session_changes_nothing(upto: int) -> None:
+    """The record that was applied last is the one that comes again most often."""
+    records = logged(*TINY[: upto - 1], Message(b"tiny", b"?"), *TINY[upto - 1 :])
+    row = fold(records[: upto + 1])
+    before = freeze(row)
+    for record in records[: upto + 1]:
+        assert MetricExtractor(CODEC).advance(row, record).outcome in {"duplicate", None}
+        assert freeze(row) == before
+    assert fold(records[upto + 1 :], row).records == fold(records).records
+
+
 def test_the_records_digest_chains_the_raw_bytes_in_log_order() -> None:
     """Beside what was understood stands what was read: every byte up to the closing record, and none after it."""
     expected = bytes(32)

@@ -211,6 +211,19 @@ def test_a_lost_pump_is_seen_from_what_the_client_counted(tmp_path: Path) -> Non
     assert b'"void":1' in measured.measures
 
 
+def test_a_balloon_cashed_in_at_once_has_no_pumps_of_the_one_before(tmp_path: Path) -> None:
+    """Where the client does not say how many pumps it counted, they are counted here, balloon by balloon."""
+    log = MemoryLog()
+    at_once = collect(0, 2500, "b-2")
+    at_once["event_data"].pop("total_pumps")  # type: ignore[attr-defined]
+    door(tmp_path, log).record([pump(1, 500), pump(2, 900), collect(2, 1500), at_once, end(2600)])
+    last = [CODEC.fields(record.value)[1] for record in the_log(log)][-3]
+    assert (last["i"], last["pumps"], last["earned_c"], last["bank_c"]) == (2, 0, 0, 10)
+    score(log)
+    (measured,) = metrics(log)
+    assert b'"severity":"integrity"' not in measured.measures
+
+
 def bent(**changes: object) -> Fields:
     event = pump(1, 1500)
     data = {**event["event_data"], **changes}  # type: ignore[dict-item]

@@ -131,6 +131,12 @@ def test_what_came_in_is_what_became_of_it(tmp_path: Path) -> None:
     assert len(imported.refusals) == 1_000
 
 
+def test_an_event_of_no_session_is_counted_and_closes_nothing(tmp_path: Path) -> None:
+    """There is nothing to close, and the line is told."""
+    imported, log = brought(tmp_path, lines([{}, {"kind": "session.paused", "session_id": 5}]))
+    assert (imported.read, imported.rejected, imported.closed, size(log)) == (2, 2, 0, 0)
+
+
 def test_an_input_of_nothing_is_nothing(tmp_path: Path) -> None:
     """No lines, no events, no sessions."""
     imported, log = brought(tmp_path, [])
