@@ -114,7 +114,7 @@ def report(parts: House, imported: Imported, *, as_json: bool) -> None:
     lines = [
         f"read {imported.read} = accepted {imported.accepted} + duplicate {imported.duplicate} + rejected {imported.rejected}",
         *(f"skipped {count} rows: {why}" for why, count in sorted(imported.skipped.items())),
-        *(f"{outcome}: {count}" for outcome, count in sorted(outcomes.items())),
+        *(f"in the fold, {outcome}: {count}" for outcome, count in sorted(outcomes.items())),
     ]
     emit(counts, "\n".join(lines), as_json=as_json)
 

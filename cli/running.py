@@ -18,7 +18,10 @@ _POLL_S = 0.5
 @common
 def up(data: str | None, log: str | None, *, as_json: bool) -> None:
     """Embedded, in one process: scores and projects whatever reaches the log of this folder."""
-    with house(settings_of(data, log)) as parts:
+    settings = settings_of(data, log)
+    if settings.log != "sqlite":
+        raise click.UsageError("up is embedded: on Kafka run kymograph worker and kymograph project")
+    with house(settings) as parts:
         follow(parts)
 
 

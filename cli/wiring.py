@@ -10,7 +10,6 @@ from agents.event_logger import EventLogger
 from agents.local import LocalWorker, RowTable
 from agents.replayer import Replayer
 from agents.scoring import Scoring
-from agents.tables import ROW_FORMAT
 from agents.trait_inferencer import TraitInferencer
 from cli.settings import Settings
 from projections import migrate
@@ -60,6 +59,8 @@ class House:
                 self._store = ClickHouseStore.server(self.settings.clickhouse_dsn)
             else:
                 self._store = ClickHouseStore.embedded(self._folder() / "clickhouse")
+                if all(migration.state == "pending" for migration in migrate.status(self._store)):
+                    self.projector().start_over()  # the tables are new, or were thrown away
                 migrate.up(self._store)
         return self._store
 
@@ -89,7 +90,7 @@ class House:
         store = self.store  # the folder is ours before anything is scored
         if not self.is_embedded:
             return Counter(), {}
-        path = self._folder() / f"rows-v{ROW_FORMAT}.sqlite"
+        path = self._folder() / "rows.sqlite"
         try:
             if self._rows is None:
                 self._rows = RowTable(path)
