@@ -52,8 +52,18 @@ class Minimum(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     duration_us: tuple[int, int]
 
 
+class Requirement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The least value of a counting metric, and what it counts."""
+
+    minimum: int
+    unit: str
+
+
 class TraitRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One trait from one metric. ``direction`` is 1 or -1; ``winsor`` bounds z, in micro-units."""
+    """One trait from one metric. ``direction`` is 1 or -1; ``winsor`` bounds z, in micro-units.
+
+    ``requires`` are counts below which the metric is not believed, whatever its own standard error says.
+    """
 
     status: str
     game: str
@@ -62,6 +72,7 @@ class TraitRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     definition: int
     direction: int
     winsor: int
+    requires: dict[str, Requirement]
 
 
 class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

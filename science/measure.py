@@ -47,13 +47,12 @@ class Attention(msgspec.Struct, frozen=True):
 
 
 class Noticed(msgspec.Struct, frozen=True):
-    """A finding with how often it came up; ``seq`` and ``detail`` are the first one's."""
+    """A finding with how often it came up, and at which event first. Its words stay out: they may be bettered."""
 
     code: str
     severity: Severity
     count: int
     seq: int
-    detail: str
 
 
 class Measures(msgspec.Struct, frozen=True):
@@ -146,8 +145,7 @@ def _grouped(findings: list[Finding]) -> list[Noticed]:
         groups.setdefault((finding.code, finding.severity), []).append(finding)
     grouped = []
     for (code, severity), members in sorted(groups.items()):
-        first = min(members, key=lambda finding: (finding.seq, finding.detail))
-        grouped.append(Noticed(code, severity, len(members), first.seq, first.detail))
+        grouped.append(Noticed(code, severity, len(members), min(finding.seq for finding in members)))
     return grouped
 
 

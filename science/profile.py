@@ -12,17 +12,7 @@ from science.games import GAMES
 from science.mapping import Norm, NormSet, Published, TraitRule
 from science.measure import Measures
 from science.quality import Quality, quality
-
-
-class Reason(msgspec.Struct, frozen=True):
-    """Why a trait is not scored: what was observed, what is required, and what to do about it."""
-
-    code: str
-    message: str
-    observed: int | str | None
-    required: int | str | None
-    suggestion: str
-    metrics: list[str]
+from science.reasons import Reason
 
 
 class Contribution(msgspec.Struct, frozen=True):
@@ -34,6 +24,7 @@ class Contribution(msgspec.Struct, frozen=True):
     z: int | None
     weight: int
     n: int
+    reason: str | None  # what to mind about the value, such as censored: a lower bound
     norm_set: str | None
 
 
@@ -238,6 +229,7 @@ def _contribution(case: _Case, standing: _Standing | None) -> Contribution:
         z=standing.z if standing is not None else None,
         weight=MICRO,
         n=case.metric.n,
+        reason=case.metric.reason,
         norm_set=None if norms is None else f"{norms.id}.v{norms.version}",
     )
 
@@ -249,119 +241,83 @@ def _session_reasons(case: _Case) -> list[Reason]:
     """What disqualifies the session as a whole."""
     measures, minimum = case.measures, case.published.mapping.minimum
     reasons = []
+    details: dict[str, int | str]
     broken = [noticed for noticed in measures.findings if noticed.severity == "integrity"]
     if broken:
-        codes = ", ".join(noticed.code for noticed in broken)
-        reasons.append(
-            _reason(
-                case,
-                "R_INTEGRITY",
-                f"The sequence of events is impossible: {codes} (first: {broken[0].detail}).",
-                (sum(noticed.count for noticed in broken), 0),
-                "Check the client that sent these events; the findings name the event of each.",
-            )
-        )
+        details = {"codes": ", ".join(noticed.code for noticed in broken), "seq": broken[0].seq}
+        count = sum(noticed.count for noticed in broken)
+        reasons.append(_reason(case, "R_INTEGRITY", (count, 0), **details))
     shortest, longest = minimum.duration_us
-    if not shortest <= measures.duration_us <= longest:
-        reasons.append(
-            _reason(
-                case,
-                "R_DURATION",
-                f"The session lasted {measures.duration_us // MICRO} s; between {shortest // MICRO} s and "
-                f"{longest // MICRO} s are required.",
-                (measures.duration_us, shortest if measures.duration_us < shortest else longest),
-                "Play a whole session at a normal pace, without leaving it open.",
-            )
-        )
-    if case.judged.score < minimum.quality:
-        worst = max(sorted(case.judged.lost), key=lambda sign: case.judged.lost[sign])
-        why = case.judged.failed or f"most was lost by: {worst}"
-        reasons.append(
-            _reason(
-                case,
-                "R_QUALITY",
-                f"Quality {case.judged.score // MICRO} of 100, {minimum.quality // MICRO} required; {why}.",
-                (case.judged.score, minimum.quality),
-                "Play again undisturbed, in one window, answering each balloon on its own.",
-            )
-        )
+    lasted = measures.duration_us
+    if not shortest <= lasted <= longest:
+        details = {"lasted": lasted // MICRO, "shortest": shortest // MICRO, "longest": longest // MICRO}
+        bound = shortest if lasted < shortest else longest
+        reasons.append(_reason(case, "R_DURATION", (lasted, bound), **details))
+    score = case.judged.score
+    if score < minimum.quality:
+        worst = case.judged.failed or max(sorted(case.judged.lost), key=lambda sign: case.judged.lost[sign])
+        details = {"score": score // MICRO, "needed": minimum.quality // MICRO, "worst": worst}
+        reasons.append(_reason(case, "R_QUALITY", (score, minimum.quality), **details))
     return reasons
 
 
 def _evidence_reasons(case: _Case, standing: _Standing | None) -> list[Reason]:
     """What is too little to go on for this trait."""
-    minimum, unit, reasons = case.published.mapping.minimum, case.rule.unit, []
-    if case.scored < minimum.sample:
-        more = minimum.sample - case.scored
-        reasons.append(
-            _reason(
-                case,
-                "R_SAMPLE",
-                f"{case.scored} scored {unit}, {minimum.sample} needed.",
-                (case.scored, minimum.sample),
-                f"play {more} more {unit}",
-            )
-        )
+    minimum, rule = case.published.mapping.minimum, case.rule
+    needs = [(case.scored, minimum.sample, f"scored {rule.unit}", rule.unit)]
+    for metric, need in rule.requires.items():
+        found = case.measures.metrics.get(metric, Metric(None, 0, ""))
+        needs.append(((found.value or 0) // MICRO, need.minimum, need.unit, need.unit))
+    lacking = next((need for need in needs if need[0] < need[1]), None)
+    reasons: list[Reason] = []
+    details: dict[str, int | str]
+    if lacking is not None:
+        count, needed, unit, of = lacking
+        details = {"scored": count, "needed": needed, "more": needed - count, "unit": unit, "of": of}
+        reasons.append(_reason(case, "R_SAMPLE", (count, needed), **details))
     if case.completeness < minimum.completeness:
-        required = minimum.completeness // MICRO
         more = -(-case.planned * minimum.completeness // (100 * MICRO)) - case.scored
-        suggestion = (
-            f"play {more} more of the {case.planned} planned {unit}" if case.planned else f"play the {unit}"
-        )
-        reasons.append(
-            _reason(
-                case,
-                "R_COMPLETENESS",
-                f"Insufficient data completeness (required: {required}%).",  # the seed's wording
-                (case.completeness, minimum.completeness),
-                suggestion,
-            )
-        )
-    if case.metric.value is None:
-        message = f"{case.rule.metric} has no value: {case.metric.reason}."
-        reasons.append(
-            _reason(case, "R_METRIC", message, (None, None), f"play the {unit} of {case.rule.game}")
-        )
-    elif case.metric.se is None:
-        message = f"{case.rule.metric} is {case.metric.reason}: no interval can be given."
-        reasons.append(
-            _reason(case, "R_CI", message, (None, None), f"play more {unit}, and keep some of them")
-        )
-    elif standing is None:
-        reasons.append(
-            _reason(
-                case,
-                "R_NORMS",
-                f"No reference sample fits: {_matches(case)}.",
-                (_matches(case), "; ".join(_match(norms.match) for norms in case.published.norms.values())),
-                "Play a configuration that the mapping has norms for, or publish norms for this one.",
-            )
-        )
-    elif standing.reliability < minimum.reliability:
-        more = _units_to_add(standing, minimum.reliability, case.scored)
-        reasons.append(
-            _reason(
-                case,
-                "R_RELIABILITY",
-                f"Reliability {standing.reliability // MICRO} of 100, {minimum.reliability // MICRO} required.",
-                (standing.reliability, minimum.reliability),
-                f"play about {more} more {unit} (Spearman-Brown)",
-            )
-        )
+        details = {
+            "needed": minimum.completeness // MICRO,
+            "more": more,
+            "planned": case.planned,
+            "unit": rule.unit,
+        }
+        reasons.append(_reason(case, "R_COMPLETENESS", (case.completeness, minimum.completeness), **details))
+    reasons += _standing_reasons(case, standing)
     is_provisional = case.norm_set is not None and case.norm_set.status == "provisional"
     if is_provisional and not case.published.mapping.allow_provisional:
-        message = "The only reference sample that fits is provisional."
-        reasons.append(
-            _reason(case, "R_NORMS", message, ("provisional", "reference"), "allow provisional norms")
-        )
+        details = {"played": "only a provisional one does"}
+        reasons.append(_reason(case, "R_NORMS", ("provisional", "reference"), **details))
     return reasons
 
 
+def _standing_reasons(case: _Case, standing: _Standing | None) -> list[Reason]:
+    """Why there is no standing, or why it cannot be relied on."""
+    minimum, rule, why = case.published.mapping.minimum, case.rule, case.metric.reason or "unknown"
+    details: dict[str, int | str]
+    if case.metric.value is None:
+        details = {"metric": rule.metric, "reason": why, "unit": rule.unit, "game": rule.game}
+        return [_reason(case, "R_METRIC", (None, None), **details)]
+    if case.metric.se is None:
+        return [_reason(case, "R_CI", (None, None), metric=rule.metric, reason=why, unit=rule.unit)]
+    if standing is None:
+        played = _matches(case)
+        known = "; ".join(_match(norms.match) for norms in case.published.norms.values())
+        return [_reason(case, "R_NORMS", (played, known), played=played)]
+    if standing.reliability < minimum.reliability:
+        more = _units_to_add(standing, minimum.reliability, case.scored)
+        details = {"reached": standing.reliability // MICRO, "needed": minimum.reliability // MICRO}
+        details |= {"more": more, "unit": rule.unit}
+        return [_reason(case, "R_RELIABILITY", (standing.reliability, minimum.reliability), **details)]
+    return []
+
+
 def _reason(
-    case: _Case, code: str, message: str, figures: tuple[int | str | None, int | str | None], suggestion: str
+    case: _Case, code: str, figures: tuple[int | str | None, int | str | None], **details: int | str
 ) -> Reason:
     observed, required = figures
-    return Reason(code, message, observed, required, suggestion, [case.rule.metric])
+    return Reason(code, observed, required, details, [case.rule.metric])
 
 
 def _units_to_add(standing: _Standing, required: int, scored: int) -> int:

@@ -52,7 +52,7 @@ def quality(measures: Measures, rule: QualityRule) -> Quality:
         "slow": _lost(rule.slow, conduct.units_slow, conduct.units),
     }
     if conduct.inert:
-        return Quality(0, lost, "nothing was ever done in a game")
+        return Quality(0, lost, "inert")
     return Quality(max(0, 100 * MICRO - sum(lost.values())), lost, None)
 
 

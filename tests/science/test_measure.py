@@ -302,8 +302,8 @@ def test_findings_are_one_line_a_code() -> None:
         steps[-1],
     ]
     assert measured(many).findings == [
-        Noticed("S2", "integrity", 1, place + 500, "an event of balloon_risk while that game is not open"),
-        Noticed("S4", "note", 500, place, "focus without a blur"),
+        Noticed("S2", "integrity", 1, place + 500),
+        Noticed("S4", "note", 500, place),
     ]
 
 

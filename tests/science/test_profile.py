@@ -215,9 +215,7 @@ def test_an_impossible_sequence() -> None:
     """R_INTEGRITY names the codes and the first; one missing event is enough."""
     events = session_events()
     reason = only_reason(risk_of([*(one for one in events if one.seq != 9), abandoned()]), "R_INTEGRITY")
-    assert (
-        reason.message == "The sequence of events is impossible: sequence_gap (first: an event is missing)."
-    )
+    assert reason.message == "The sequence of events is impossible: sequence_gap (first at event 9)."
     assert (reason.observed, reason.required) == (1, 0)
 
 
@@ -258,7 +256,7 @@ def test_nothing_ever_done() -> None:
     """Zero pumps throughout: a hard fail, said in words."""
     idle = session_events([(0, "collected")] * 12, gap_us=6_000_000)
     reason = only_reason(risk_of(idle), "R_QUALITY")
-    assert reason.message == "Quality 0 of 100, 70 required; nothing was ever done in a game."
+    assert reason.message == "Quality 0 of 100, 70 required; most was lost by: inert."
 
 
 def test_several_reasons_stand_together() -> None:
@@ -352,9 +350,28 @@ def test_nobody_is_scored_whose_every_balloon_burst() -> None:
     """Nothing shows how far they meant to go but a lower bound: R_CI, though the metric itself stays visible."""
     trait = risk_of(session_events([(pumps, "exploded") for pumps in (1, 4, 2, 6, 3) * 4]))
     assert (trait.status, trait.score, trait.sem) == ("insufficient", None, None)
-    assert [reason.code for reason in trait.reasons] == ["R_CI"]
-    assert "censored" in trait.reasons[0].message
+    assert [reason.code for reason in trait.reasons] == ["R_SAMPLE", "R_CI"]
+    assert "censored" in trait.reasons[1].message
     assert trait.contributions[0].value is not None
+
+
+def test_few_kept_balloons_carry_no_score_however_alike_they_are() -> None:
+    """Greenwood's error over one or two kept balloons says nothing: five must have been cashed in, and the advice counts."""
+    few = [(12, "exploded")] * 16 + [(6, "collected")] * 4
+    trait = risk_of(session_events(few))
+    assert [reason.code for reason in trait.reasons] == ["R_SAMPLE"]
+    assert trait.reasons[0].message == "4 collected balloons, 5 needed."
+    assert trait.reasons[0].suggestion == "play 1 more collected balloons"
+    assert risk_of(session_events([*few, (6, "collected")])).status == "scored"
+
+
+def test_a_lower_bound_says_so_in_the_profile() -> None:
+    """Where the longest balloon burst the value is censored, and whoever reads the score reads that too."""
+    bound = risk_of(session_events([(4, "collected")] * 19 + [(9, "exploded")]))
+    assert bound.contributions[0].reason == "censored"
+    assert (
+        risk_of(session_events([(4, "collected")] * 19 + [(3, "exploded")])).contributions[0].reason is None
+    )
 
 
 def test_scores_on_provisional_norms_say_so() -> None:

@@ -20,7 +20,7 @@ def judged(
     duration_us: int = 100 * POINT,
 ) -> Quality:
     """The quality of a session of 100 events with this conduct and attention."""
-    findings = [Noticed("Q_CLOCK", "quality", clock, 0, "")] if clock else []
+    findings = [Noticed("Q_CLOCK", "quality", clock, 0)] if clock else []
     measures: Measures = msgspec.structs.replace(
         measures_of(session_events()),
         conduct=conduct or Conduct(responses=100, units=100),
@@ -86,7 +86,7 @@ def test_a_pattern_costs_its_whole_weight() -> None:
 def test_doing_nothing_is_a_hard_fail() -> None:
     """Score 0 whatever else, with the reason named."""
     found = judged(conduct=Conduct(responses=100, units=100, inert=True))
-    assert (found.score, found.failed) == (0, "nothing was ever done in a game")
+    assert (found.score, found.failed) == (0, "inert")
 
 
 def test_all_signs_together_leave_nothing_and_not_less() -> None:

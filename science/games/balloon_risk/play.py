@@ -81,6 +81,7 @@ class BalloonPlay:
         self._bank_c: int | None = 0  # None: unknown since something is missing
         self._previous_t_us = 0
         self._next_i = 1
+        self._is_revealed = False
 
     def take(self, seq: int, t_us: int, payload: Payload) -> None:
         """The next event; impossible ones are noted and void their balloon."""
@@ -114,6 +115,9 @@ class BalloonPlay:
         played = [balloon for balloon in self.balloons if not balloon.practice]
         if len(played) > self.config.balloons:
             self._object("B9", seq, f"{len(played)} balloons where the protocol plans {self.config.balloons}")
+        whole = len(played) >= self.config.balloons
+        if self._seed_commit is not None and whole and not self._is_revealed:
+            self._object("B7", seq, "the burst points were committed to but not revealed")
 
     @property
     def scored(self) -> list[Balloon]:
@@ -233,9 +237,8 @@ class BalloonPlay:
         if self._seed_commit is None:
             return
         if completed.reveal_seed is None or completed.reveal_burst_points is None:
-            if completed.reason == "finished":
-                self._object("B7", seq, "the burst points were committed to but not revealed")
             return
+        self._is_revealed = True
         text = f"{completed.reveal_seed}\n{completed.reveal_burst_points}"
         if sha256(text.encode()).hexdigest() != self._seed_commit:
             self._object("B7", seq, "the revealed burst points are not those committed to")
