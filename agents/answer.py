@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from projections.rows import SessionMetricRow, TraitProfileRow
+from science.reasons import Reason
 
 TRAITS = ("risk_tolerance", "consistency", "learning", "decision_speed", "emotional_regulation")
 _MICRO = 1_000_000
@@ -69,9 +70,14 @@ def _decimal(value: Any) -> Any:
     return value / _MICRO if isinstance(value, int) else value
 
 
-def _reason(reason: Mapping[str, Any]) -> dict[str, Any]:
-    in_micro = reason["code"] in _REASONS_IN_MICRO
+def _reason(fact: Mapping[str, Any]) -> dict[str, Any]:
+    reason = msgspec.convert(fact, Reason)
+    in_micro = reason.code in _REASONS_IN_MICRO
     return {
-        name: _decimal(item) if in_micro and name in {"observed", "required"} else item
-        for name, item in reason.items()
+        "code": reason.code,
+        "message": reason.message,
+        "observed": _decimal(reason.observed) if in_micro else reason.observed,
+        "required": _decimal(reason.required) if in_micro else reason.required,
+        "suggestion": reason.suggestion,
+        "metrics": reason.metrics,
     }

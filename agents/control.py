@@ -1,5 +1,8 @@
 """The control plane's database: what must not stand in the log. SQLite by default, PostgreSQL by URL."""
 
+from contextlib import suppress
+from pathlib import Path
+
 from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, String, Table, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
@@ -49,6 +52,9 @@ def open_control(url: str) -> Engine:
         message = f"the control database cannot be opened ({error}): give a URL such as sqlite:///control.sqlite, and install its driver"
         raise ControlUnavailable(message) from error
     if engine.dialect.name == "sqlite":
+        if engine.url.database:
+            with suppress(OSError):  # SQLite says better what is wrong with the place
+                Path(engine.url.database).touch(mode=0o600, exist_ok=True)
         event.listen(engine, "connect", _harden)
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     try:

@@ -6,6 +6,7 @@ what it has seen loses data when it is wrong).
 """
 
 import os
+import re
 import uuid
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -36,6 +37,8 @@ _OBJECTS = (
     "reveal_burst_points",
 )  # may come as JSON values; the log holds their canonical text
 
+
+_RANDOM_ID = re.compile(r"[0-9a-f]{32}")
 
 _HOUSE_KINDS = {"session.abandoned", "session.withdrawn"}
 _REFERENCE_BYTES_MAX = 512  # encrypted it must fit the schema's subject_cipher
@@ -70,7 +73,7 @@ class EventLogger:
         """With no arguments: on the embedded log of ``KYMOGRAPH__DATA_DIR`` (default ``./.kymograph``)."""
         if log is None or control_url is None:
             folder = Path(os.environ.get("KYMOGRAPH__DATA_DIR", ".kymograph"))
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             log = log if log is not None else SqliteLog(folder / "log.sqlite")
             control_url = control_url or f"sqlite:///{folder / 'control.sqlite'}"
         self._log = log
@@ -142,6 +145,8 @@ class EventLogger:
             if isinstance(event, bytes):
                 kind, fields = self._codec.fields(event)
                 fields["received_time_ms"] = self._clock.now_ms()
+                if kind == "session.started":
+                    self._admit_subject(fields)
                 return [self._encode(_from_outside(kind), fields)]
             _check_object(event)
             if is_seed_form(event):
@@ -201,6 +206,7 @@ class EventLogger:
             )
         participant_ref = fields.pop("participant_ref", None)
         if participant_ref is None:
+            _refuse_identity(fields.get("subject_id"), basis)
             return
         if not isinstance(participant_ref, str) or not participant_ref.strip() or "subject_id" in fields:
             message = "participant_ref is a non-empty string, and stands instead of subject_id"
@@ -241,6 +247,15 @@ def _check_object(event: object) -> None:
 
 def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _refuse_identity(subject_id: object, basis: object) -> None:
+    """A subject id of the sender's own making may be a name, unless it is random or a public data set's."""
+    is_public = isinstance(basis, str) and basis.startswith("public_dataset:")
+    if isinstance(subject_id, str) and not is_public and _RANDOM_ID.fullmatch(subject_id) is None:
+        message = "subject_id is neither 32 hexadecimal digits nor of a public_dataset: basis"
+        suggestion = "send participant_ref instead: it is replaced by a random id before anything is logged"
+        raise Unreadable(Flaw("bad_pattern", "/subject_id", message, suggestion))
 
 
 def _from_outside(kind: str) -> str:

@@ -1,5 +1,7 @@
 """MetricExtractor: a record of the log and a session's row in, the next row out, and the metrics when the session closes."""
 
+import re
+
 import msgspec
 
 from agents.tables import SessionRow
@@ -9,10 +11,12 @@ from science.measure import measure
 from science.session import Outcome, Session
 from streams.codec import Codec, Flaw, Unreadable
 from streams.log import Record
+from streams.partitioner import partition_of
 from streams.records import DeadLetter, SessionMetrics
+from streams.topics import PARTITIONS
 from telemetry.version import ENGINE_VERSION
 
-_SESSION_ID_BYTES_MAX = 64  # as every schema of events has it
+_SESSION_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")  # as every schema of events has it
 _KEY_BYTES_MAX, _VALUE_BYTES_MAX = 65_536, 1_100_000  # as the schema of dead letters has it
 
 
@@ -34,10 +38,11 @@ class MetricExtractor:
 
     def advance(self, row: SessionRow | None, record: Record) -> Advance:
         """Apply one record to the row of its key. A record applied before changes nothing and says again what it said."""
-        session_id = _session_id(record.key)
+        session_id = _session_id(record)
         if session_id is None:
+            message = "the record's key is no session id, or not one of this partition"
             flaw = Flaw(
-                "key_mismatch", "", "the record's key is no session id", "use the session id as the key"
+                "key_mismatch", "", message, "key by session id, partitioned as Kafka's Java clients do"
             )
             return Advance(None, None, _letter(record, flaw))
         row = row if row is not None else SessionRow(Session(session_id), record.offset)
@@ -51,7 +56,7 @@ class MetricExtractor:
         outcome: Outcome = "duplicate" if was_applied else row.session.step(event)
         if row.session.closed is not None and row.closed_offset is None:
             row.closed_offset = record.offset
-        closes = row.closed_offset == record.offset
+        closes = row.closed_offset == record.offset and not row.session.withdrawn
         return Advance(row, outcome, metrics=metrics_of(row, record.partition) if closes else None)
 
 
@@ -69,13 +74,12 @@ def metrics_of(row: SessionRow, partition: int) -> SessionMetrics:
     )
 
 
-def _session_id(key: bytes) -> str | None:
-    if len(key) > _SESSION_ID_BYTES_MAX:
+def _session_id(record: Record) -> str | None:
+    """The session of a record's key; None where no session has such a key, or not in this partition."""
+    key = record.key
+    if _SESSION_ID.fullmatch(key) is None or partition_of(key, PARTITIONS) != record.partition:
         return None
-    try:
-        return key.decode("ascii") or None
-    except UnicodeDecodeError:
-        return None
+    return key.decode()
 
 
 def _intact(record: Record) -> bytes:

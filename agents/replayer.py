@@ -9,11 +9,11 @@ from agents.metric_extractor import MetricExtractor
 from agents.tables import SessionRow
 from agents.trait_inferencer import TraitInferencer
 from projections.rows import SessionMetricRow, TraitProfileRow, metric_rows, profile_rows
-from streams.codec import Codec
-from streams.log import Log
+from streams.codec import Codec, Unreadable
+from streams.log import Log, OffsetsLost, Record
 from streams.partitioner import partition_of
 from streams.records import SessionMetrics, TraitProfile
-from streams.topics import EVENTS
+from streams.topics import EVENTS, TRAIT_PROFILES
 
 
 class Rebuilt(msgspec.Struct):
@@ -24,6 +24,9 @@ class Rebuilt(msgspec.Struct):
     profile: TraitProfile | None = None
     withdrawn: bool = False
     corrupt_offsets: list[int] = []
+    emitted: set[str] = (
+        set()
+    )  # profile digests that the log's own emissions name, with the records they were made from
 
 
 class Verification(msgspec.Struct, frozen=True):
@@ -43,13 +46,15 @@ class Replayer:
         """Over a log, by a mapping."""
         self._log = log
         self._extractor = MetricExtractor(codec)
+        self._codec = codec
         self._inferencer = inferencer
+        self.lost: list[str] = []  # what the log no longer has, of what was asked for
 
     def rebuild(self, session_id: str) -> Rebuilt:
         """One session."""
         key = session_id.encode()
         partition = partition_of(key, self._log.partitions(EVENTS.name))
-        return self._rebuild_partition(partition, key).get(session_id, Rebuilt(session_id))
+        return self._rebuild_partition(partition, key).get(session_id) or Rebuilt(session_id)
 
     def rebuild_all(self) -> Iterator[Rebuilt]:
         """Every session of the log, a partition at a time."""
@@ -71,6 +76,8 @@ class Replayer:
             differences += _differences(stored, fresh)
             fresh_metrics = None if rebuilt.metrics is None else metric_rows(rebuilt.metrics)
             differences += _differences(stored_metrics, fresh_metrics)
+            said = None if rebuilt.profile is None else _emission(rebuilt.profile)
+            differences += [f"emitted before: {other}" for other in sorted(rebuilt.emitted - {said})]
         return Verification(
             session_id=rebuilt.session_id,
             verdict=_verdict(rebuilt, stored is not None, differences),
@@ -82,9 +89,7 @@ class Replayer:
     def _rebuild_partition(self, partition: int, key: bytes | None = None) -> dict[str, Rebuilt]:
         rows: dict[bytes, SessionRow] = {}
         found: dict[str, Rebuilt] = {}
-        for record in self._log.read(EVENTS.name, partition, 0):
-            if key is not None and record.key != key:
-                continue
+        for record in self._read(EVENTS.name, partition, key):
             advance = self._extractor.advance(rows.get(record.key), record)
             if advance.row is None:
                 if (
@@ -102,7 +107,32 @@ class Replayer:
             if advance.metrics is not None:
                 rebuilt.metrics = advance.metrics
                 rebuilt.profile = self._inferencer.infer(advance.metrics)
+        self._add_emissions(partition, key, found)
         return found
+
+    def _add_emissions(self, partition: int, key: bytes | None, found: dict[str, Rebuilt]) -> None:
+        """What the profile topic holds: a log that was changed, and scored again, contradicts what it said before."""
+        for record in self._read(TRAIT_PROFILES.name, partition, key):
+            try:
+                profile = self._codec.decode_record(record.value)
+            except Unreadable:
+                continue
+            if isinstance(profile, TraitProfile) and profile.mapping == self._inferencer.mapping:
+                rebuilt = found.setdefault(profile.session_id, Rebuilt(profile.session_id))
+                rebuilt.emitted.add(_emission(profile))
+
+    def _read(self, topic: str, partition: int, key: bytes | None) -> Iterator[Record]:
+        """The records of a partition, or of one key of it; where the log has lost some, what lies before them."""
+        try:
+            for record in self._log.read(topic, partition, 0):
+                if key is None or record.key == key:
+                    yield record
+        except OffsetsLost as lost:
+            self.lost.append(str(lost))
+
+
+def _emission(profile: TraitProfile) -> str:
+    return f"profile {profile.profile_digest} of records {profile.records_digest}"
 
 
 def _verdict(

@@ -55,8 +55,9 @@ def _row(session_id: str, name: str, trait: Mapping[str, Any]) -> str:
         f"<div class=bar title='{low:.3f} to {high:.3f}'><i style='left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%'></i>"
         f"<b style='left:{100 * trait['score']:.1f}%'></b></div>"
     )
-    note = "provisional norms" if trait["provisional"] else ""
-    return f"{cells}<td class=n>{trait['score']:.3f}<td>{bar}<td class=n>{trait['t']:.0f}{reliability}{quality}<td>{note}</tr>"
+    notes = ["provisional norms"] if trait["provisional"] else []
+    notes += [f"{part['metric']}: {part['reason']}" for part in trait["contributions"] if part["reason"]]
+    return f"{cells}<td class=n>{trait['score']:.3f}<td>{bar}<td class=n>{trait['t']:.0f}{reliability}{quality}<td>{escape('; '.join(notes))}</tr>"
 
 
 def _plot(answers: Sequence[Mapping[str, Any]], truth: Mapping[str, float]) -> str:

@@ -146,7 +146,8 @@ def _translate(
         suggestion = f"a {name} event has: {', '.join(sorted(_OWN[name] | _TIMES | _IGNORED))}"
         _refuse("unknown_field", f"/event_data/{unknown[0]}", f"unknown field {unknown[0]}", suggestion)
     now_ms = _integer(data, "timestamp_milliseconds")
-    waited_ms = _integer(data, "time_since_prev_pump", default=0)
+    since_last_ms = now_ms - state.last_ms if state is not None else 0  # what the seed leaves out is not zero
+    waited_ms = _integer(data, "time_since_prev_pump", default=max(0, min(since_last_ms, _WAIT_MS_MAX)))
     if not 0 <= waited_ms <= _WAIT_MS_MAX:
         message = f"time_since_prev_pump is {shown(waited_ms)}, allowed is 0..{_WAIT_MS_MAX}"
         _refuse("out_of_range", "/event_data/time_since_prev_pump", message, "send the wait in milliseconds")

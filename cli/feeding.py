@@ -40,7 +40,9 @@ def import_ds000030(bart: Path, data: str | None, log: str | None, *, as_json: b
 @import_.command("jsonl")
 @click.argument("file", type=click.File("rb"))
 @click.option(
-    "--keep-open", is_flag=True, help="Do not close sessions that have no end: more of them is to come."
+    "--keep-open",
+    is_flag=True,
+    help="Do not close sessions that are not whole (no end, or gaps): more is to come.",
 )
 @common
 def import_jsonl(
@@ -113,6 +115,11 @@ def report(parts: House, imported: Imported, *, as_json: bool) -> None:
         click.echo(f"... and {imported.rejected - len(imported.refusals)} more", err=True)
     lines = [
         f"read {imported.read} = accepted {imported.accepted} + duplicate {imported.duplicate} + rejected {imported.rejected}",
+        *(
+            [f"closed {imported.closed} sessions that were not whole (--keep-open leaves them open)"]
+            if imported.closed
+            else []
+        ),
         *(f"skipped {count} rows: {why}" for why, count in sorted(imported.skipped.items())),
         *(f"in the fold, {outcome}: {count}" for outcome, count in sorted(outcomes.items())),
     ]

@@ -45,7 +45,7 @@ def metrics(session: str | None, data: str | None, log: str | None, *, every: bo
         parts.catch_up()
         found = _by_session(parts, SessionMetricRow, session)
         _refuse_unknown(session, found)
-        for rows in found.values():
+        for rows in _not_withdrawn(parts, found):
             told = metrics_answer(rows)
             emit(told, _metrics_text(told), as_json=as_json)
 
@@ -65,7 +65,7 @@ def profile(
         name = parts.inferencer(mapping).mapping
         found = profiles_of(parts, name, session)
         _refuse_unknown(session, found)
-        for rows in found.values():
+        for rows in _not_withdrawn(parts, found):
             told = answer(rows[0])
             emit(told, profile_text(told), as_json=as_json)
 
@@ -111,7 +111,7 @@ def replay(
             uuid4()
         )  # the store drops an insert that it has seen lately; a second replay must not be dropped
         for rebuilt in parts.replayer(mapping).rebuild_all():
-            if rebuilt.profile is None or rebuilt.metrics is None:
+            if rebuilt.profile is None or rebuilt.metrics is None or rebuilt.withdrawn:
                 continue
             replayed += 1
             fresh = profile_rows(rebuilt.profile)
@@ -134,9 +134,11 @@ def verifications(parts: House, mapping: str | None, session: str | None = None)
     measured = _by_session(parts, SessionMetricRow, session)
     rebuilt = [replayer.rebuild(session)] if session is not None else list(replayer.rebuild_all())
     found = {item.session_id for item in rebuilt}
-    rebuilt += [Rebuilt(session_id) for session_id in sorted(stored.keys() - found)]
+    rebuilt += [Rebuilt(session_id) for session_id in sorted((stored.keys() | measured.keys()) - found)]
+    for lost in dict.fromkeys(replayer.lost):
+        click.echo(f"the log is not whole: {lost}", err=True)
     for item in sorted(rebuilt, key=lambda item: item.session_id):
-        is_open = item.profile is None and item.session_id not in stored
+        is_open = item.profile is None and item.session_id not in stored.keys() | measured.keys()
         if session is None and is_open and not item.withdrawn and not item.corrupt_offsets:
             continue
         yield replayer.verify(item, stored.get(item.session_id), measured.get(item.session_id))
@@ -146,12 +148,12 @@ def profiles_of(
     parts: House, mapping: str, session: str | None = None
 ) -> dict[str, tuple[TraitProfileRow, ...]]:
     """The stored profiles by one mapping, by session."""
-    found = _by_session(parts, TraitProfileRow, session)
+    found = _by_session(parts, TraitProfileRow, session, mapping)
     chosen = {name: tuple(row for row in rows if row.mapping == mapping) for name, rows in found.items()}
     return {name: rows for name, rows in chosen.items() if rows}
 
 
-def _by_session(parts: House, kind: Any, session: str | None) -> dict[str, Any]:
+def _by_session(parts: House, kind: Any, session: str | None, mapping: str = "") -> dict[str, Any]:
     if session is None:
         return {
             name: tuple(rows)
@@ -160,8 +162,18 @@ def _by_session(parts: House, kind: Any, session: str | None) -> dict[str, Any]:
     if kind is SessionMetricRow:
         rows: Any = parts.store.metrics(session)
     else:
-        rows = [row for row in parts.store.every(kind) if row.session_id == session]
+        rows = parts.store.profile(session, mapping)
     return {session: tuple(rows)} if rows else {}
+
+
+def _not_withdrawn(parts: House, found: dict[str, Any]) -> Iterator[Any]:
+    """What may be shown: erased people are not, whatever the tables still hold."""
+    withdrawn = {summary.session_id for summary in parts.store.sessions() if summary.status == "withdrawn"}
+    for session_id, rows in found.items():
+        if session_id in withdrawn:
+            click.echo(f"{session_id} was withdrawn", err=True)
+        else:
+            yield rows
 
 
 def _refuse_unknown(session: str | None, found: dict[str, Any]) -> None:
@@ -192,6 +204,7 @@ def profile_text(told: dict[str, Any]) -> str:
         if trait["status"] == "scored":
             low, high = trait["ci"]
             note = ", provisional norms" if trait["provisional"] else ""
+            note += "".join(f", {part['reason']}" for part in trait["contributions"] if part["reason"])
             lines.append(
                 f"  {name}  {trait['score']:.3f} [{low:.3f}, {high:.3f}]  T {trait['t']:.0f}  "
                 f"reliability {trait['reliability']:.0f}  quality {trait['quality']:.0f}{note}"

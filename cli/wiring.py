@@ -14,7 +14,7 @@ from agents.trait_inferencer import TraitInferencer
 from cli.settings import Settings
 from projections import migrate
 from projections.clickhouse import ClickHouseStore
-from projections.projector import Projected, Projector
+from projections.projector import GROUP, Projected, Projector
 from science.mapping import load
 from streams.codec import Codec
 from streams.log import Log, LogUnavailable
@@ -59,8 +59,6 @@ class House:
                 self._store = ClickHouseStore.server(self.settings.clickhouse_dsn)
             else:
                 self._store = ClickHouseStore.embedded(self._folder() / "clickhouse")
-                if all(migration.state == "pending" for migration in migrate.status(self._store)):
-                    self.projector().start_over()  # the tables are new, or were thrown away
                 migrate.up(self._store)
         return self._store
 
@@ -82,12 +80,13 @@ class House:
         return Replayer(self.log, self.codec, self.inferencer(mapping))
 
     def projector(self) -> Projector:
-        """Log to store."""
-        return Projector(self.log, self.store, self.codec)
+        """Log to store. Its progress is that of these very tables: new ones begin at the log's beginning."""
+        group = f"{GROUP}-{migrate.identity(self.store)}"
+        return Projector(self.log, self.store, self.codec, group=group)
 
     def catch_up(self) -> tuple[Counter[str], dict[str, Projected]]:
         """On the embedded log: score and project what is new; the outcomes of the records, and what was projected."""
-        store = self.store  # the folder is ours before anything is scored
+        assert self.store is not None  # the folder is ours before anything is scored
         if not self.is_embedded:
             return Counter(), {}
         path = self._folder() / "rows.sqlite"
@@ -98,7 +97,7 @@ class House:
         except sqlite3.Error as error:
             message = f"{path}: {error}: see to the disk, or delete the file: it is a cache and made again from the log"
             raise LogUnavailable(message) from error
-        return outcomes, Projector(self.log, store, self.codec).catch_up()
+        return outcomes, self.projector().catch_up()
 
     def close(self) -> None:
         """Let go of everything."""
@@ -109,7 +108,7 @@ class House:
     def _folder(self) -> Path:
         folder = self.settings.data_dir
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # keys and people's data: the owner's alone
         except OSError as error:
             raise LogUnavailable(
                 f"the data folder {folder} cannot be made ({error}): name another with --data"

@@ -133,6 +133,12 @@ def up(engine: Engine, folder: Traversable = FOLDER, *, dry_run: bool = False) -
     return pending
 
 
+def identity(engine: Engine) -> str:
+    """What tells these tables from others made before or after: when the first of them was made."""
+    first = "SELECT toUnixTimestamp64Milli(min(applied_at)) FROM schema_migrations FINAL WHERE number = 1"
+    return str(engine.select(first)[0][0])
+
+
 def statements(text: str) -> list[str]:
     """The statements of a file: each ends with a semicolon at the end of a line."""
     parts = (part.strip() for part in re.split(r";[ \t]*(?:\n|$)", text))

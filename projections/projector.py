@@ -81,11 +81,6 @@ class Projector:
         }
         return {topic: self._catch_up_topic(topic, make) for topic, make in makers.items()}
 
-    def start_over(self) -> None:
-        """Read every topic from its first record at the next call: the store's tables are empty."""
-        for topic in (EVENTS, SESSION_METRICS, TRAIT_PROFILES, DEAD_LETTERS):
-            self._log.commit(self._group, topic.name, dict.fromkeys(self._log.end_offsets(topic.name), 0))
-
     def run(self, stop: threading.Event, poll_s: float = 1.0) -> None:
         """Follow the log until ``stop`` is set. While the log or the store is away, wait and try again."""
         wait_s = poll_s

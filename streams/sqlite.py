@@ -90,7 +90,7 @@ class SqliteLog:
                 offset = ends[partition]
                 ends[partition] = offset + 1
                 key, value = message.key, message.value
-                rows.append((topic, partition, offset, key, value, time_ms, _crc(key, value)))
+                rows.append((topic, partition, offset, key, value, time_ms, _crc(key, value, time_ms)))
                 positions.append(Position(topic, partition, offset))
             connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             connection.executemany(
@@ -165,7 +165,7 @@ class SqliteLog:
                     key=key,
                     value=value,
                     time_ms=time_ms,
-                    intact=_crc(key, value) == crc,
+                    intact=_crc(key, value, time_ms) == crc,
                 )
             if not rows:
                 raise OffsetsLost(f"{self._path}: offsets {at} to {end - 1} of {topic}/{partition} are gone")
@@ -269,8 +269,8 @@ class SqliteLog:
             raise LogUnavailable(f"{self._path}: {error}: {_remedy(error, self._path)}") from error
 
 
-def _crc(key: bytes, value: bytes) -> int:
-    return zlib.crc32(value, zlib.crc32(key))
+def _crc(key: bytes, value: bytes, time_ms: int) -> int:
+    return zlib.crc32(value, zlib.crc32(key, zlib.crc32(b"%d" % time_ms)))
 
 
 def _remedy(error: sqlite3.DatabaseError, path: Path) -> str:

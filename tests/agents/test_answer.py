@@ -68,8 +68,14 @@ def test_reasons_count_in_the_units_that_people_read() -> None:
     assert (reasons["R_SAMPLE"]["observed"], reasons["R_SAMPLE"]["required"]) == (2, 10)
     assert reasons["R_DURATION"]["required"] == 30_000_000
     profile = json.loads(REFUSED.profile)
-    names = {"observed": 60_000_000, "required": 80_000_000, "message": "m", "suggestion": "s", "metrics": []}
-    profile["traits"]["risk_tolerance"]["reasons"] = [{"code": "R_COMPLETENESS", **names}]
+    names = {"observed": 60_000_000, "required": 80_000_000, "metrics": []}
+    profile["traits"]["risk_tolerance"]["reasons"] = [
+        {
+            "code": "R_COMPLETENESS",
+            "details": {"needed": 80, "more": 4, "planned": 20, "unit": "balloons"},
+            **names,
+        }
+    ]
     told = answer(msgspec.structs.replace(REFUSED, profile=json.dumps(profile).encode()))
     (reason,) = told["traits"]["risk_tolerance"]["reasons"]
     assert (reason["observed"], reason["required"]) == (60, 80)
