@@ -66,6 +66,7 @@ class _Columns(msgspec.Struct, array_like=True):
     fields: list[list[object]]
 
 
+_CRC_BYTES = 4
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(_Frozen)
 _COLUMNS_DECODER = msgspec.msgpack.Decoder(_Columns)
@@ -104,12 +105,15 @@ def freeze(row: SessionRow) -> bytes:
         digests=b"".join(digests),
         columns=zlib.compress(_ENCODER.encode(columns), 1),
     )
-    return _ENCODER.encode(frozen)
+    data = _ENCODER.encode(frozen)
+    return zlib.crc32(data).to_bytes(_CRC_BYTES, "big") + data
 
 
 def thaw(data: bytes) -> SessionRow:
-    """The row of these bytes."""
-    frozen = _DECODER.decode(data)
+    """The row of these bytes. Raises ValueError when they are not as they were frozen."""
+    if zlib.crc32(data[_CRC_BYTES:]) != int.from_bytes(data[:_CRC_BYTES], "big"):
+        raise ValueError("the row's bytes changed after they were kept")
+    frozen = _DECODER.decode(data[_CRC_BYTES:])
     columns = _COLUMNS_DECODER.decode(zlib.decompress(frozen.columns))
     session = Session(frozen.session_id)
     session.closed, session.last_seq, session.withdrawn = frozen.closed, frozen.last_seq, frozen.withdrawn

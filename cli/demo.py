@@ -41,7 +41,7 @@ def demo(bart: Path | None, data: str | None, log: str | None, *, serve: bool, a
         stored = profiles_of(parts, parts.inferencer().mapping)
         answers = [answer(rows[0]) for rows in stored.values()]
         _tell(answers, truth, as_json=as_json)
-        checked = list(verifications(parts, None))
+        checked, lost = verifications(parts, None)
         equal = sum(found.verdict == "equal" for found in checked)
         verified = {"verified": equal, "of": len(checked)}
         emit(verified, f"verified: {equal} of {len(checked)} equal", as_json=as_json)
@@ -50,7 +50,7 @@ def demo(bart: Path | None, data: str | None, log: str | None, *, serve: bool, a
         emit({"report": str(path)}, f"report: {path}", as_json=as_json)
         if serve:
             follow(parts)
-    if equal != len(checked):
+    if lost or equal != len(checked):
         raise SystemExit(DIFFERENT)
 
 

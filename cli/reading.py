@@ -82,14 +82,14 @@ def verify(
     _one_or_all(session, every=every)
     with house(settings_of(data, log)) as parts:
         parts.catch_up()
-        checked = list(verifications(parts, mapping, session))
+        checked, lost = verifications(parts, mapping, session)
     for found in checked:
         told = msgspec.to_builtins(found)
         differs = f"{found.session_id}  {found.verdict}  {'; '.join(found.differences)}"
         emit(told, differs if found.verdict != "equal" else None, as_json=as_json)
     equal = sum(found.verdict == "equal" for found in checked)
     click.echo(f"verified: {equal} of {len(checked)} equal", err=as_json)
-    if any(found.verdict in {"different", "missing"} for found in checked):
+    if lost or any(found.verdict in {"different", "missing"} for found in checked):
         raise SystemExit(DIFFERENT)
 
 
@@ -127,21 +127,32 @@ def replay(
         raise SystemExit(DIFFERENT)
 
 
-def verifications(parts: House, mapping: str | None, session: str | None = None) -> Iterator[Verification]:
-    """The log's sessions and the store's, each compared once; a session that is open and has nothing stored is left out."""
+def verifications(
+    parts: House, mapping: str | None, session: str | None = None
+) -> tuple[list[Verification], list[str]]:
+    """The log's sessions and the store's, each compared once, and what the log has lost.
+
+    A session that is open and has nothing stored is left out.
+    """
     replayer = parts.replayer(mapping)
     stored = profiles_of(parts, parts.inferencer(mapping).mapping, session)
     measured = _by_session(parts, SessionMetricRow, session)
+    known = stored.keys() | measured.keys()
     rebuilt = [replayer.rebuild(session)] if session is not None else list(replayer.rebuild_all())
-    found = {item.session_id for item in rebuilt}
-    rebuilt += [Rebuilt(session_id) for session_id in sorted((stored.keys() | measured.keys()) - found)]
-    for lost in dict.fromkeys(replayer.lost):
-        click.echo(f"the log is not whole: {lost}", err=True)
-    for item in sorted(rebuilt, key=lambda item: item.session_id):
-        is_open = item.profile is None and item.session_id not in stored.keys() | measured.keys()
-        if session is None and is_open and not item.withdrawn and not item.corrupt_offsets:
-            continue
-        yield replayer.verify(item, stored.get(item.session_id), measured.get(item.session_id))
+    rebuilt += [Rebuilt(session_id) for session_id in sorted(known - {item.session_id for item in rebuilt})]
+    lost = list(dict.fromkeys(replayer.lost))
+    for what in lost:
+        click.echo(f"the log is not whole: {what}", err=True)
+    checked = [
+        replayer.verify(item, stored.get(item.session_id), measured.get(item.session_id))
+        for item in sorted(rebuilt, key=lambda item: item.session_id)
+        if session is not None
+        or item.profile is not None
+        or item.session_id in known
+        or item.withdrawn
+        or item.corrupt_offsets
+    ]
+    return checked, lost
 
 
 def profiles_of(

@@ -287,8 +287,7 @@ def _evidence_reasons(case: _Case, standing: _Standing | None) -> list[Reason]:
     reasons += _standing_reasons(case, standing)
     is_provisional = case.norm_set is not None and case.norm_set.status == "provisional"
     if is_provisional and not case.published.mapping.allow_provisional:
-        details = {"played": "only a provisional one does"}
-        reasons.append(_reason(case, "R_NORMS", ("provisional", "reference"), **details))
+        reasons.append(_reason(case, "R_NORMS", ("provisional", "reference"), played="provisional"))
     return reasons
 
 

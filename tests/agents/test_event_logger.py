@@ -2,6 +2,7 @@
 
 import sqlite3
 import uuid
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ PUMPED: Fields = {
     "i": 1,
     "k": 1,
 }
+JANE: Fields = {"participant_ref": None, "subject_id": "jane.doe", "consent_basis": "declared:x"}
 TIMES = {"event_id": str(uuid.UUID(int=7)), "sent_time_ms": 5, "received_time_ms": 6}
 
 
@@ -50,6 +52,15 @@ def nested(depth: int) -> list[object]:
 
 def wire(kind: str = "session.paused", **fields: object) -> bytes:
     return CODEC.encode(kind, {**TIMES, "session_id": "s-1", "seq": 1, "t_us": 1, **fields})
+
+
+def started_in_bytes(**changes: object) -> bytes:
+    """The first event of a session from a fleet, which seals no participant."""
+    fields = started(protocol='{"games":[]}', **{"participant_ref": None, **changes})
+    config_hash = sha256(b'{"games":[]}').hexdigest()
+    return wire(
+        "session.started", **{k: v for k, v in fields.items() if k != "kind"}, config_hash=config_hash
+    )
 
 
 REFUSED: dict[str, tuple[object, str, str | None]] = {
@@ -81,6 +92,19 @@ REFUSED: dict[str, tuple[object, str, str | None]] = {
     "a consent that is no text": (started(consent_basis=1), "wrong_type", "/consent_basis"),
     "no participant at all": (started(participant_ref=None), "missing_field", "/subject_id"),
     "two names of one person": (started(subject_id="x"), "wrong_type", "/participant_ref"),
+    "a name for a subject": (started(**JANE), "bad_pattern", "/subject_id"),
+    "a name for a subject in bytes": (started_in_bytes(**JANE), "bad_pattern", "/subject_id"),
+    "a subject in capitals": (started(**{**JANE, "subject_id": "0F" * 16}), "bad_pattern", "/subject_id"),
+    "a subject a digit too long": (
+        started_in_bytes(**{**JANE, "subject_id": "0" * 33}),
+        "bad_pattern",
+        "/subject_id",
+    ),
+    "a blank consent in bytes": (
+        started_in_bytes(subject_id="0f" * 16, consent_basis=" \t"),
+        "consent_missing",
+        "/consent_basis",
+    ),
     "a blank participant": (started(participant_ref="  "), "wrong_type", "/participant_ref"),
     "a numbered participant": (started(participant_ref=5), "wrong_type", "/participant_ref"),
     "half a participant": (started(participant_ref="Ada \udc00"), "out_of_range", "/participant_ref"),
@@ -222,6 +246,20 @@ def test_one_participant_is_one_subject_and_another_is_another(tmp_path: Path) -
     assert len(set(subjects[:3])) == 1
     assert subjects[3] != subjects[0]
     assert all(len(subject) == 32 and int(subject, 16) for subject in subjects)
+
+
+@pytest.mark.parametrize(
+    ("subject_id", "basis"), [("0f" * 16, "declared:x"), ("sub-10159", "public_dataset:ds000030")]
+)
+def test_a_subject_that_is_random_or_public_is_taken_as_it_is(
+    subject_id: str, basis: str, tmp_path: Path
+) -> None:
+    """JSON and Avro bytes alike: no name can be in it, or it is out in the world with the data set."""
+    log = MemoryLog()
+    given: Fields = {"subject_id": subject_id, "consent_basis": basis}
+    batch = [started("s-1", participant_ref=None, **given), started_in_bytes(**given)]
+    assert counts(door(tmp_path, log).record(batch)) == (1, 1, 0)
+    assert {CODEC.fields(record.value)[1]["subject_id"] for record in the_log(log)} == {subject_id}
 
 
 def test_objects_become_their_canonical_text(tmp_path: Path) -> None:

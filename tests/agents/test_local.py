@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.local import GROUP, LocalWorker, RowTable
+from agents.local import GROUP, DamagedRow, LocalWorker, RowTable
 from agents.tables import freeze
 from streams.log import Log, Message
 from streams.memory import MemoryLog
@@ -29,6 +29,7 @@ from tests.agents.doors import (
     size,
     the_log,
 )
+from tests.agents.test_metric_extractor import ABANDONED
 
 TINY = sealed()
 MEMORY = Path(":memory:")  # SQLite's own name for a database without a file
@@ -207,6 +208,56 @@ def test_rows_of_another_log_hide_no_record_of_this_one() -> None:
     assert [profile.session_id for profile in profiles(log)] == [name]
 
 
+@pytest.mark.parametrize("later", [0, len(TINY) - 6, len(TINY)])
+def test_rows_made_from_a_log_that_was_restored_are_forgotten(later: int, tmp_path: Path) -> None:
+    """An older copy that grew otherwise, less far than the rows reach, as far or farther, is scored as by a fresh table."""
+    path, copy, rows = tmp_path / "log.sqlite", tmp_path / "copy.sqlite", RowTable(tmp_path / "rows.sqlite")
+    for begin, stop in ((0, 5), (5, len(TINY))):
+        log = SqliteLog(path)
+        log.append(EVENTS.name, TINY[begin:stop])
+        worker(log, rows).catch_up()
+        log.close()
+        if begin == 0:
+            shutil.copy(path, copy)
+    shutil.copy(copy, path)
+    log, fresh_log, fresh_rows = SqliteLog(path), MemoryLog(), RowTable(MEMORY)
+    otherwise = [ABANDONED, *(TINY * 2)[5 : 5 + later]]
+    log.append(EVENTS.name, otherwise)
+    fresh_log.append(EVENTS.name, [*TINY[:5], *otherwise])
+    assert worker(log, rows).catch_up() == worker(fresh_log, fresh_rows).catch_up()
+    assert metrics(log) == metrics(fresh_log)
+    assert [profile.last_offset for profile in profiles(log)] == [5]
+    assert profiles(log) == profiles(fresh_log)
+    row, fresh_row = rows.get(b"tiny"), fresh_rows.get(b"tiny")
+    assert row is not None
+    assert fresh_row is not None
+    assert freeze(row) == freeze(fresh_row)
+    rows.close()
+    log.close()
+
+
+@pytest.mark.parametrize(
+    "damage", ["zeroblob(length(row))", "substr(row, 1, length(row) - 9) || zeroblob(9)"]
+)
+def test_a_damaged_row_makes_the_cache_be_made_again(damage: str, tmp_path: Path) -> None:
+    """Rows hold nothing that the log does not: in the middle of a session it is read again from its beginning."""
+    path, log = tmp_path / "rows.sqlite", MemoryLog()
+    log.append(EVENTS.name, TINY[:5])
+    rows = RowTable(path)
+    worker(log, rows).catch_up()
+    rows.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE rows SET row = CAST({damage} AS BLOB)")
+    connection.close()
+    rows = RowTable(path)
+    with pytest.raises(DamagedRow):
+        rows.get(b"tiny")
+    log.append(EVENTS.name, TINY[5:])
+    assert worker(log, rows).catch_up() == {"counted": len(TINY)}
+    assert [profile.profile_digest for profile in profiles(log)] == [DIGEST]
+    rows.close()
+
+
 def test_rows_of_another_format_are_made_again(tmp_path: Path) -> None:
     """A newer engine reads no older cache: it leaves it behind, in the middle of a session too."""
     path = tmp_path / "rows.sqlite"
@@ -234,12 +285,12 @@ def test_rows_and_their_offset_are_kept_together_or_not_at_all(tmp_path: Path) -
     log.append(EVENTS.name, TINY)
     row = fold(the_log(log))
     with pytest.raises(sqlite3.Error):
-        rows.put([(b"tiny", row), ({}, row)], 3, 9)  # type: ignore[list-item]  # no key
+        rows.put([(b"tiny", row), ({}, row)], 3, 9, mark=b"m")  # type: ignore[list-item]  # no key
     assert rows.get(b"tiny") is None
-    assert rows.offset(3) == 0
-    rows.put([(b"tiny", row)], 3, 9)
-    assert rows.offset(3) == 9
-    assert rows.offset(4) == 0
+    assert rows.place(3) == (0, b"")
+    rows.put([(b"tiny", row)], 3, 9, mark=b"m")
+    assert rows.place(3) == (9, b"m")
+    assert rows.place(4) == (0, b"")
     rows.close()
 
 

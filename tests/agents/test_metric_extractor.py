@@ -129,13 +129,56 @@ def test_a_key_that_is_not_the_events_session_is_a_dead_letter() -> None:
     assert steps[-1].metrics is not None
 
 
-@pytest.mark.parametrize("key", [b"", b"\xff\xfe", "ü".encode()])
+@pytest.mark.parametrize("key", [b"", b"\xff\xfe", "ü".encode(), b"\x00\x01", b"-x", b"k" * 65])
 def test_a_key_that_names_no_session_is_a_dead_letter_of_none(key: bytes) -> None:
     """There is no row to keep, and the letter still holds key and value."""
     (step,) = walk(logged(Message(key, TINY[0].value)))
     assert step.row is None
     assert step.letter is not None
     assert (step.letter.code, step.letter.key, step.letter.value) == ("key_mismatch", key, TINY[0].value)
+
+
+def test_the_longest_session_id_is_a_key() -> None:
+    """Sixty-four characters, as the schemas have it; one more is refused above."""
+    name = "k" * 64
+    assert [step.outcome for step in walk(logged(*sealed(name)))] == ["counted"] * len(TINY)
+
+
+def test_a_record_in_a_partition_that_is_not_its_keys_is_a_dead_letter_of_none() -> None:
+    """A row is one partition's: from two, its offsets would mean nothing."""
+    (record,) = logged(TINY[0])
+    astray = msgspec.structs.replace(record, partition=(record.partition + 1) % 16)
+    scored = scoring().advance(None, astray)
+    ((topic, message),) = scored.sends
+    letter = CODEC.decode_record(message.value)
+    assert isinstance(letter, DeadLetter)
+    assert (scored.row, scored.outcome, topic) == (None, None, DEAD_LETTERS.name)
+    assert (letter.code, letter.source_partition, letter.value) == (
+        "key_mismatch",
+        astray.partition,
+        record.value,
+    )
+
+
+def test_a_session_withdrawn_before_it_closes_is_never_spoken_of() -> None:
+    """Neither metrics nor profile, whoever closes it."""
+    for order in ((*TINY[:-1], WITHDRAWN, TINY[-1]), (WITHDRAWN, *TINY), (*TINY[:3], WITHDRAWN, ABANDONED)):
+        row: SessionRow | None = None
+        for record in logged(*order):
+            scored = scoring().advance(row, record)
+            row = scored.row
+            assert (scored.outcome, scored.sends) == ("counted", [])
+        assert row is not None
+        assert row.session.closed is not None
+
+
+def test_a_session_withdrawn_after_it_closed_is_not_spoken_of_again() -> None:
+    """A redelivery of the closing record, which would say again what it said, says nothing."""
+    records = logged(*TINY, WITHDRAWN)
+    closing = records[len(TINY) - 1]
+    assert scoring().advance(fold(records[:-1]), closing).sends != []
+    repeated = scoring().advance(fold(records), closing)
+    assert (repeated.outcome, repeated.sends) == ("duplicate", [])
 
 
 def test_an_event_after_the_close_is_late_and_changes_nothing() -> None:

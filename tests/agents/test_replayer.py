@@ -1,19 +1,20 @@
 """What stands in the store, made again and compared byte for byte: ``agents/replayer.py``."""
 
 import sqlite3
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from agents.local import LocalWorker, RowTable
 from agents.replayer import Replayer, Verification
 from projections.rows import SessionMetricRow, TraitProfileRow, metric_rows, profile_rows
 from streams.log import Message
-from streams.sqlite import SqliteLog
+from streams.partitioner import partition_of
+from streams.sqlite import SqliteLog, _crc
 from streams.topics import EVENTS
-from tests.agents.doors import CODEC, replayer, sealed
+from tests.agents.doors import CODEC, metrics, profiles, replayer, scoring, sealed, the_log
 from tests.agents.test_metric_extractor import ABANDONED, WITHDRAWN, house_event
 
 TINY = sealed()
@@ -50,8 +51,23 @@ class Vault:
             f"UPDATE records SET key = ?, value = ? {where}", (key, value, topic, partition, offset)
         )
         if forge:  # as someone would who knows the checksum
-            crc = zlib.crc32(value, zlib.crc32(key))
+            (time_ms,) = self._hand.execute(
+                f"SELECT time_ms FROM records {where}", (topic, partition, offset)
+            ).fetchone()
+            crc = _crc(key, value, time_ms)
             self._hand.execute(f"UPDATE records SET crc = ? {where}", (crc, topic, partition, offset))
+
+    def shift_time(self, number: int, by_ms: int) -> None:
+        self._hand.execute(
+            'UPDATE records SET time_ms = time_ms + ? WHERE topic = ? AND "partition" = ? AND "offset" = ?',
+            (by_ms, *self.rowids[number][:3]),
+        )
+
+    def score(self) -> None:
+        """As after the rows were thrown away: all of the log again, and what it says is emitted again."""
+        rows = RowTable(Path(":memory:"))
+        LocalWorker(self.log, rows, scoring()).catch_up()
+        rows.close()
 
     def close(self) -> None:
         self._hand.close()
@@ -103,6 +119,36 @@ def test_a_flipped_bit_in_a_key_is_found(vault: Vault, *, forge: bool) -> None:
                 assert vault.verify().verdict == "different"
         vault.put(number, key, value, forge=True)
     assert vault.verify().verdict == "equal"
+
+
+def test_a_changed_time_of_a_record_is_found(vault: Vault) -> None:
+    """When the log took a record is a part of the record, though no score depends on it."""
+    for number, (_, _, offset, _, _) in enumerate(vault.rowids):
+        vault.shift_time(number, 1)
+        assert [record.offset for record in the_log(vault.log) if not record.intact] == [offset]
+        assert f"the log's record at offset {offset} is corrupt" in vault.verify().differences
+        vault.shift_time(number, -1)
+    assert vault.verify().verdict == "equal"
+
+
+@pytest.mark.parametrize("field", ["t_us", "sent_time_ms"])
+def test_a_forged_log_that_was_scored_again_contradicts_what_it_said_before(field: str, vault: Vault) -> None:
+    """Checksums, rows and store made to fit hide nothing, be the change one of the score or of the transport alone."""
+    vault.score()
+    vault.score()  # to say the same again is no contradiction
+    assert vault.verify().verdict == "equal"
+    (before, _) = profiles(vault.log)
+    _, _, _, key, value = vault.rowids[2]
+    kind, fields = CODEC.fields(value)
+    changed = CODEC.encode(kind, {**fields, field: fields[field] + 1})  # type: ignore[operator]
+    vault.put(2, key, changed, forge=True)
+    vault.score()
+    vault.stored = vault.store()
+    assert profiles(vault.log)[-1].records_digest != before.records_digest
+    said = f"emitted before: profile {before.profile_digest} of records {before.records_digest}"
+    found = vault.verify()
+    assert (found.verdict, found.differences) == ("different", [said])
+    assert [vault.auditor.verify(item, *vault.stored) for item in vault.auditor.rebuild_all()] == [found]
 
 
 def test_a_changed_record_after_the_close_is_found_too(tmp_path: Path) -> None:
@@ -235,4 +281,34 @@ def test_one_session_and_all_sessions_are_rebuilt_alike(tmp_path: Path) -> None:
     for name in names:
         assert replayer(log).rebuild(name) == rebuilt[name]
     assert CODEC.decode(sessions["s-1"][0].value).session_id == "s-1"
+    log.close()
+
+
+def test_a_log_that_lost_rows_leaves_a_verdict_for_every_session(tmp_path: Path) -> None:
+    """What lies before the hole is equal, what lies in or after it is different, and the lost range is named once."""
+    log = SqliteLog(tmp_path / "log.sqlite")
+    place = partition_of(b"tiny", log.partitions(EVENTS.name))
+    candidates = [f"s-{number}" for number in range(200)]
+    (before, torn, after), (elsewhere, *_) = (
+        [name for name in candidates if (partition_of(name.encode(), 16) == place) is is_here][:3]
+        for is_here in (True, False)
+    )
+    for name in (before, torn, after, elsewhere):
+        log.append(EVENTS.name, sealed(name))
+    LocalWorker(log, RowTable(Path(":memory:")), scoring()).catch_up()
+    measured = {item.session_id: metric_rows(item) for item in metrics(log)}
+    stored = {item.session_id: (profile_rows(item), measured[item.session_id]) for item in profiles(log)}
+    gone = len(sealed(before)) + 3
+    hand = sqlite3.connect(tmp_path / "log.sqlite", isolation_level=None)
+    where = 'WHERE topic = ? AND "partition" = ? AND "offset" = ?'
+    assert hand.execute(f"DELETE FROM records {where}", (EVENTS.name, place, gone)).rowcount == 1
+    hand.close()
+    expected = {before: "equal", torn: "different", after: "different", elsewhere: "equal"}
+    auditor = replayer(log)
+    found = [auditor.verify(item, *stored[item.session_id]) for item in auditor.rebuild_all()]
+    assert sorted((one.session_id, one.verdict) for one in found) == sorted(expected.items())
+    (lost,) = auditor.lost
+    assert f"offsets {gone} to {gone} of {EVENTS.name}/{place} are gone" in lost
+    for name, verdict in expected.items():
+        assert auditor.verify(auditor.rebuild(name), *stored[name]).verdict == verdict
     log.close()

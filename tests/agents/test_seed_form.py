@@ -148,6 +148,23 @@ def test_a_first_pump_implies_what_the_seed_leaves_out(tmp_path: Path) -> None:
     ]
 
 
+def test_a_wait_that_is_left_out_is_the_time_since_the_event_before(tmp_path: Path) -> None:
+    """Absence is not zero: a collect without one has taken its time, at most what a schema can say, and never less than none."""
+    log = MemoryLog()
+    door(tmp_path, log).record(
+        [pump(1, 500), pump(2, 900), collect(2, 1500), pump(1, 1400, "b-2"), pump(2, 900_000, "b-2")]
+    )
+    fields = [CODEC.fields(record.value)[1] for record in the_log(log)]
+    waits = [(one["t_us"], one["latency_us"]) for one in fields if "latency_us" in one]
+    assert waits == [
+        (0, 0),
+        (400_000, 400_000),
+        (1_000_000, 600_000),
+        (900_000, 0),
+        (899_500_000, 600_000_000),
+    ]
+
+
 def test_a_retry_is_the_same_event(tmp_path: Path) -> None:
     """Whatever order its fields come in, a body has one sequence number, over doors and processes."""
     log = MemoryLog()
