@@ -1,10 +1,12 @@
 """What all tests share, and the last lines that say what ran."""
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.brokers import broker_unavailable_reason, start_broker, stop_broker
 
@@ -14,6 +16,12 @@ SUMMARY = Path(__file__).resolve().parents[1] / ".test-summary"
 _real_people = 0
 _kafka: Counter[str] = Counter()
 _skipped: list[str] = []
+
+
+# In CI the same examples every time, so that what landed stays landed; at a desk, new ones with every run.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 def pytest_configure(config: pytest.Config) -> None:

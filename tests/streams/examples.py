@@ -26,6 +26,9 @@ if EXAMPLES["session.started"]["subject_cipher"]:  # JSON has no bytes
     )
 
 
+T_US_MAX = 86_400_000_000  # of the schemas
+
+
 def agreeing(fields: dict[str, object], kept: str = "t_us") -> dict[str, object]:
     """The fields with their neighbours moved, so that what one event says of itself is true and ``kept`` stays."""
     fields = dict(fields)
@@ -36,7 +39,7 @@ def agreeing(fields: dict[str, object], kept: str = "t_us") -> dict[str, object]
         elif kept == "onset_t_us":
             fields |= {"latency_us": 0, "t_us": fields["onset_t_us"]}
         else:
-            fields["latency_us"] = min(fields["latency_us"], fields["t_us"])
+            fields["latency_us"] = max(min(fields["latency_us"], fields["t_us"]), fields["t_us"] - T_US_MAX)
             fields["onset_t_us"] = fields["t_us"] - fields["latency_us"]
     if "last_seq" in fields:
         fields |= {"seq": fields["last_seq"]} if kept == "last_seq" else {"last_seq": fields["seq"]}
