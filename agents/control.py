@@ -3,7 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
-from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, String, Table, create_engine, event
+from sqlalchemy import Column, Engine, LargeBinary, MetaData, String, Table, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -36,7 +36,6 @@ SEED_EVENTS = Table(
     Column("session_id", String, primary_key=True),
     Column("body_sha256", LargeBinary, primary_key=True),
     Column("events", LargeBinary, nullable=False),
-    Column("first_seq", Integer, nullable=False),
 )
 
 

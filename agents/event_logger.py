@@ -31,12 +31,8 @@ from telemetry.clock import Clock, SystemClock
 
 _REMEMBERED_MAX = 1 << 17  # identities in the bounded memory: about 30 MB
 
-_OBJECTS = (
-    "config",
-    "protocol",
-    "reveal_burst_points",
-)  # may come as JSON values; the log holds their canonical text
-
+# These may come as JSON values; the log holds their canonical text.
+_OBJECTS = ("config", "protocol", "reveal_burst_points")
 
 _RANDOM_ID = re.compile(r"[0-9a-f]{32}")
 

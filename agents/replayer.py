@@ -17,16 +17,17 @@ from streams.topics import EVENTS, TRAIT_PROFILES
 
 
 class Rebuilt(msgspec.Struct):
-    """A session as the log gives it now; ``metrics`` and ``profile`` are None while it is open."""
+    """A session as the log gives it now; ``metrics`` and ``profile`` are None while it is open.
+
+    ``emitted`` are the profile digests that the profile topic names, with the digests of the records they were made from.
+    """
 
     session_id: str
     metrics: SessionMetrics | None = None
     profile: TraitProfile | None = None
     withdrawn: bool = False
     corrupt_offsets: list[int] = []
-    emitted: set[str] = (
-        set()
-    )  # profile digests that the log's own emissions name, with the records they were made from
+    emitted: set[str] = set()
 
 
 class Verification(msgspec.Struct, frozen=True):
@@ -92,9 +93,8 @@ class Replayer:
         for record in self._read(EVENTS.name, partition, key):
             advance = self._extractor.advance(rows.get(record.key), record)
             if advance.row is None:
-                if (
-                    not record.intact
-                ):  # changed in its key: no session can be named, and it must not go unseen
+                if not record.intact:
+                    # Changed in its key: no session can be named, and it must not go unseen.
                     name = record.key.decode("ascii", "backslashreplace")
                     found.setdefault(name, Rebuilt(name)).corrupt_offsets.append(record.offset)
                 continue

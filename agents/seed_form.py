@@ -47,7 +47,7 @@ class _State(msgspec.Struct):
     balloon_ids: list[str] = []
     pumps: int = 0
     bank_c: int = 0
-    last_ms: int = 0
+    last_ms: int = 0  # the latest event
 
 
 def is_seed_form(event: Mapping[str, object]) -> bool:
@@ -105,7 +105,6 @@ class SeedForm:
                     session_id=session_id,
                     body_sha256=body_sha256,
                     events=msgspec.json.encode(events),
-                    first_seq=events[0]["seq"],
                 )
             )
         return events

@@ -107,9 +107,8 @@ def replay(
         name = parts.inferencer(mapping).mapping
         stored = profiles_of(parts, name)
         replayed = changed = 0
-        run_id = (
-            uuid4()
-        )  # the store drops an insert that it has seen lately; a second replay must not be dropped
+        # The store drops an insert that it has seen lately; a second replay must not be dropped.
+        run_id = uuid4()
         for rebuilt in parts.replayer(mapping).rebuild_all():
             if rebuilt.profile is None or rebuilt.metrics is None or rebuilt.withdrawn:
                 continue
