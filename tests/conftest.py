@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.brokers import broker_unavailable_reason, start_broker, stop_broker
 
@@ -18,10 +18,11 @@ _kafka: Counter[str] = Counter()
 _skipped: list[str] = []
 
 
-# In CI the same examples every time, so that what landed stays landed; at a desk, new ones with every run.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+# No test is timed: a busy machine must not fail a law. In CI the same examples every time, so that what landed stays landed;
+# at a desk, new ones with every run.
+settings.register_profile("desk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("desk"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 
 def pytest_configure(config: pytest.Config) -> None:
