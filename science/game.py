@@ -66,7 +66,7 @@ class Conduct(msgspec.Struct, frozen=True):
     units_missed: int = 0
     units_slow: int = 0  # with a response slower than 3 s
     patterned: bool = False  # one identical answer in more than 95 % of the units
-    inert: bool = False  # nothing was ever done, as in all balloons with 0 pumps
+    failed: str | None = None  # why nothing of this can be believed: inert, too_fast, one_key
 
 
 class Tally(msgspec.Struct, frozen=True):
@@ -107,11 +107,19 @@ class Play(Protocol):
 class Game(msgspec.Struct, frozen=True):
     """A game. ``begin`` and ``planned`` take the game's configuration (parsed JSON) and raise msgspec.ValidationError if it
     is none; ``planned`` counts its units.
+
+    What was played is boiled down to a sample: ``sample`` gives the resampling units of the plays of a session, in order, as
+    values of the Struct ``unit``. Every metric is a function of the sample alone, so that a sample with a unit left out, drawn
+    again or taken from another session is measured by the very same code. ``influences`` says how far each unit moves each
+    metric that a trait may rest on: one list a metric, one number a unit, in micro-units (``science/estimate.py``).
     """
 
     name: str
     kinds: Mapping[str, type[Payload]]
     begin: Callable[[Mapping[str, object], Any], Play]
     planned: Callable[[Mapping[str, object]], int]
+    unit: type[msgspec.Struct]
+    sample: Callable[[Sequence[Any]], Sequence[Any]]
     measure: Callable[[Sequence[Any]], dict[str, Metric]]
+    influences: Callable[[Sequence[Any]], dict[str, list[int]]]
     definitions: tuple[Definition, ...]

@@ -4,13 +4,16 @@ The walk knows the frame of a session (S1-S6 of science A.0) and hands every gam
 missing, conflicting or voided is torn: it may have been any event, so the unit in hand does not count.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
+from math import isqrt
+from typing import Any
 
 import msgspec
 
 from science.canonical import digest
+from science.estimate import covariances
 from science.event import Payload
 from science.game import Completion, Conduct, Finding, Game, Metric, Play, Severity, Start, Tally
 from science.games import GAMES
@@ -55,10 +58,21 @@ class Noticed(msgspec.Struct, frozen=True):
     seq: int
 
 
+class Precision(msgspec.Struct, frozen=True):
+    """How well a game's metrics are known: from how many resampling units, and each pair's covariance in squared micro-units.
+
+    A pair stands once, under the later of its names.
+    """
+
+    units: int
+    covariances: dict[str, dict[str, int]]
+
+
 class Measures(msgspec.Struct, frozen=True):
     """All that a profile may be inferred from. Integers and strings only; metrics in micro-units.
 
-    ``unplayed`` counts the units of games that the protocol plans and that were never begun.
+    ``unplayed`` counts the units of games that the protocol plans and that were never begun. ``samples`` are the resampling units
+    of each game, from which all its metrics follow, and can be worked out again for units drawn anew.
     ``definitions`` is the hash of the definitions of the metrics, ``schemas`` names the SHA-256 of each schema that counted.
     """
 
@@ -79,6 +93,8 @@ class Measures(msgspec.Struct, frozen=True):
     conduct: Conduct
     findings: list[Noticed]
     metrics: dict[str, Metric]
+    precisions: dict[str, Precision]
+    samples: dict[str, list[Any]]
 
 
 def measure(session: Session) -> Measures:
@@ -90,8 +106,12 @@ def measure(session: Session) -> Measures:
     for game, play in walk.plays:
         by_game.setdefault(game.name, []).append(play)
     metrics: dict[str, Metric] = {}
+    precisions: dict[str, Precision] = {}
+    samples: dict[str, list[Any]] = {}
     for name, plays in by_game.items():
-        metrics.update(GAMES[name].measure(plays))
+        samples[name] = list(GAMES[name].sample(plays))
+        found, precisions[name] = measured(GAMES[name], samples[name])
+        metrics.update(found)
     entries = [entry for _, entry in sorted(session.entries.items()) if entry is not None]
     times = [entry.t_us for entry in entries]
     return Measures(
@@ -112,7 +132,18 @@ def measure(session: Session) -> Measures:
         conduct=_together([play.conduct() for _, play in walk.plays]),
         findings=_grouped(walk.findings + [found for _, play in walk.plays for found in play.findings]),
         metrics=metrics,
+        precisions=precisions,
+        samples=samples,
     )
+
+
+def measured(game: Game, sample: Sequence[Any]) -> tuple[dict[str, Metric], Precision]:
+    """The metrics of a sample, each with its standard error where the influences of the units give one."""
+    metrics, found = game.measure(sample), covariances(game.influences(sample))
+    for name, row in found.items():
+        if metrics[name].se is None:
+            metrics[name] = msgspec.structs.replace(metrics[name], se=isqrt(row[name]))
+    return metrics, Precision(len(sample), found)
 
 
 _GAME_OF: dict[type[Payload], Game] = {
@@ -134,7 +165,7 @@ def _together(conducts: list[Conduct]) -> Conduct:
         units_missed=sum(conduct.units_missed for conduct in conducts),
         units_slow=sum(conduct.units_slow for conduct in conducts),
         patterned=any(conduct.patterned for conduct in conducts),
-        inert=any(conduct.inert for conduct in conducts),
+        failed=next((conduct.failed for conduct in conducts if conduct.failed is not None), None),
     )
 
 

@@ -51,8 +51,8 @@ def quality(measures: Measures, rule: QualityRule) -> Quality:
         "pattern": _lost(rule.pattern, int(conduct.patterned), 1),
         "slow": _lost(rule.slow, conduct.units_slow, conduct.units),
     }
-    if conduct.inert:
-        return Quality(0, lost, "inert")
+    if conduct.failed is not None:
+        return Quality(0, lost, conduct.failed)
     return Quality(max(0, 100 * MICRO - sum(lost.values())), lost, None)
 
 

@@ -6,10 +6,11 @@ data. The mean of the collected ones alone is biased low (De Groot 2020); the ar
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import accumulate
 
 import msgspec
 
-from science.exact import ln, micro, micro_root
+from science.exact import ln, micro, micro_ratio, micro_root
 
 _Q40 = 1 << 40
 
@@ -31,42 +32,74 @@ def intended_pumps(balloons: Iterable[tuple[int, bool]]) -> Intended:
     sum over l of (area right of l)^2 s_l / (n_l (n_l - s_l)), times n / (n - 1) for small samples; the logarithm's follows
     by the delta method. The logarithm is taken of max(mean, 1/2), so that never pumping has a value too.
     """
+    curve = _curve(balloons)
+    mean = sum(curve.survival)
+    variance = sum(
+        area * area * stopped // (at_risk * (at_risk - stopped))
+        for area, (at_risk, stopped) in zip(curve.areas, curve.steps, strict=True)
+    )
+    if curve.count > 1:
+        variance = variance * curve.count // (curve.count - 1)
+    floored = max(mean, _Q40 // 2)
+    return Intended(
+        mean=micro(mean >> 8),
+        mean_se=micro_root(variance, _Q40 * _Q40) if curve.has_stops else None,
+        ln_mean=micro(ln(floored) - ln(_Q40)),
+        ln_mean_se=micro_root(variance, floored * floored) if curve.has_stops else None,
+        censored=curve.censored,
+    )
+
+
+def ln_influences(balloons: Iterable[tuple[int, bool]]) -> dict[tuple[int, bool], int]:
+    """The influence of a balloon of each fate on ``ln_mean``, in micro-units; their squares add up to Greenwood's variance.
+
+    At every level l where a balloon is at risk it moves the hazard by (d_l - h_l) / n_l, with d_l = 1 where it stops, and the
+    mean by -area_l / (1 - h_l) times that.
+    """
+    fates = list(balloons)
+    curve = _curve(fates)
+    floored = max(sum(curve.survival), _Q40 // 2)
+    passed = [0]  # what passing the levels 0 .. l - 1 gives, Q40
+    stops = []
+    for area, (at_risk, stopped) in zip(curve.areas, curve.steps, strict=True):
+        stops.append(area // (at_risk - stopped))
+        passed.append(passed[-1] + area * stopped // (at_risk * (at_risk - stopped)))
+    longest = len(stops)
+    found = {}
+    for pumps, exploded in dict.fromkeys(fates):
+        moved = passed[pumps]
+        if not exploded and pumps < longest:
+            moved = passed[pumps + 1] - stops[pumps]
+        found[pumps, exploded] = micro_ratio(moved, floored)
+    return found
+
+
+class _Curve(msgspec.Struct, frozen=True):
+    """S_1 .. S_longest and the areas right of the levels 0 .. longest - 1, in Q40; (n_l, s_l) of those levels."""
+
+    count: int
+    has_stops: bool
+    censored: bool
+    survival: list[int]
+    areas: list[int]
+    steps: list[tuple[int, int]]
+
+
+def _curve(balloons: Iterable[tuple[int, bool]]) -> _Curve:
     stops: Counter[int] = Counter()
     bursts: Counter[int] = Counter()
     for pumps, exploded in balloons:
         (bursts if exploded else stops)[pumps] += 1
     count = stops.total() + bursts.total()
     longest = max(stops | bursts)
-    at_risk, survival = count, _Q40
-    curve: list[int] = []  # S_1 .. S_longest, Q40
-    steps: list[tuple[int, int]] = []  # (n_l, s_l) for l = 0 .. longest - 1
-    for level in range(longest):
+    at_risk, height = count, _Q40
+    survival: list[int] = []
+    steps: list[tuple[int, int]] = []
+    for level in range(longest):  # below the longest count somebody always goes on, so at_risk > stopped
         at_risk -= bursts[level]
         steps.append((at_risk, stops[level]))
-        survival = survival * (at_risk - stops[level]) // at_risk
-        curve.append(survival)
+        height = height * (at_risk - stops[level]) // at_risk
+        survival.append(height)
         at_risk -= stops[level]
-    mean = sum(curve)
-    variance = _greenwood(curve, steps)
-    if count > 1:
-        variance = variance * count // (count - 1)
-    floored = max(mean, _Q40 // 2)
-    return Intended(
-        mean=micro(mean >> 8),
-        mean_se=micro_root(variance, _Q40 * _Q40) if stops else None,
-        ln_mean=micro(ln(floored) - ln(_Q40)),
-        ln_mean_se=micro_root(variance, floored * floored) if stops else None,
-        censored=bursts[longest] > 0,
-    )
-
-
-def _greenwood(curve: list[int], steps: list[tuple[int, int]]) -> int:
-    """The variance of the area, in Q80. ``area`` right of level l is what S_{l+1} .. S_longest add up to.
-
-    Below the longest count somebody always goes on, so at_risk > stopped.
-    """
-    variance, area = 0, 0
-    for (at_risk, stopped), height in zip(reversed(steps), reversed(curve), strict=True):
-        area += height
-        variance += area * area * stopped // (at_risk * (at_risk - stopped))
-    return variance
+    areas = list(accumulate(reversed(survival)))[::-1]
+    return _Curve(count, bool(stops), bursts[longest] > 0, survival, areas, steps)

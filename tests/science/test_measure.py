@@ -341,7 +341,7 @@ def test_conduct_adds_up_over_the_plays() -> None:
     conduct = measured(ended(steps)).conduct
     assert conduct.units == 15
     assert conduct.patterned
-    assert conduct.inert
+    assert conduct.failed == "inert"
 
 
 def test_equal_sets_have_equal_schemas_even_of_one_schema() -> None:

@@ -85,7 +85,7 @@ def test_a_pattern_costs_its_whole_weight() -> None:
 
 def test_doing_nothing_is_a_hard_fail() -> None:
     """Score 0 whatever else, with the reason named."""
-    found = judged(conduct=Conduct(responses=100, units=100, inert=True))
+    found = judged(conduct=Conduct(responses=100, units=100, failed="inert"))
     assert (found.score, found.failed) == (0, "inert")
 
 

@@ -6,8 +6,10 @@ import msgspec
 
 from science.event import Payload
 from science.game import Game
+from science.games.balloon_risk.influences import influences
 from science.games.balloon_risk.metrics import DEFINITIONS, measure
 from science.games.balloon_risk.play import BalloonPlay, Config
+from science.games.balloon_risk.sample import ScoredBalloon, sample
 from science.games.balloon_risk.vocabulary import KINDS, GameStarted
 
 
@@ -23,5 +25,13 @@ def planned(config: Mapping[str, object]) -> int:
 
 
 GAME = Game(
-    name="balloon_risk", kinds=KINDS, begin=begin, planned=planned, measure=measure, definitions=DEFINITIONS
+    name="balloon_risk",
+    kinds=KINDS,
+    begin=begin,
+    planned=planned,
+    unit=ScoredBalloon,
+    sample=sample,
+    measure=measure,
+    influences=influences,
+    definitions=DEFINITIONS,
 )

@@ -4,12 +4,19 @@ Over the scored balloons, in order: p is the number of pumps (the bursting pump 
 of every latency metric, and a balloon follows a loss or a win only if the one before it in the game is scored.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
 
 from science.exact import MICRO, Q32, Line, Moments, ln, micro_ratio
 from science.game import Definition, Metric
-from science.games.balloon_risk.play import FLOOR_US, Balloon, BalloonPlay
+from science.games.balloon_risk.play import FLOOR_US
+from science.games.balloon_risk.sample import (
+    ScoredBalloon,
+    began_after,
+    has_first_pump,
+    ln_pumps,
+    pumps_after,
+    steps_up,
+)
 from science.survival import intended_pumps
 
 _LN_1000 = ln(1_000)  # latencies are kept in us and reported in ln ms
@@ -79,15 +86,16 @@ DEFINITIONS = tuple(
 _UNIT = {definition.id: definition.unit for definition in DEFINITIONS}
 
 
-def measure(plays: Sequence[BalloonPlay]) -> dict[str, Metric]:
-    """Every metric of balloon risk over the plays of a session, by id."""
-    balloons = [balloon for play in plays for balloon in play.scored]
-    pairs = [pair for play in plays for pair in _adjacent(play.scored)]
+_Found = tuple[int | None, int, int | None, str | None]  # value, n, standard error, reason
+
+
+def measure(balloons: Sequence[ScoredBalloon]) -> dict[str, Metric]:
+    """Every metric of balloon risk over scored balloons, by id."""
     found = {
         **_counts(balloons),
         **_pumping(balloons),
         **_latency(balloons),
-        **_after_outcomes(balloons, pairs),
+        **_after_outcomes(balloons),
         **_trends(balloons),
     }
     if not balloons:
@@ -101,16 +109,13 @@ def measure(plays: Sequence[BalloonPlay]) -> dict[str, Metric]:
     }
 
 
-_Found = tuple[int | None, int, int | None, str | None]  # value, n, standard error, reason
-
-
 def _absent(n: int, reason: str) -> _Found:
     return None, n, None, reason
 
 
-def _counts(balloons: Sequence[Balloon]) -> dict[str, _Found]:
+def _counts(balloons: Sequence[ScoredBalloon]) -> dict[str, _Found]:
     n = len(balloons)
-    exploded = len([b for b in balloons if b.end == "exploded"])
+    exploded = len([b for b in balloons if b.exploded])
     pumps = sum(b.pumps for b in balloons)
     found: dict[str, _Found] = {
         "n": (n * MICRO, n, None, None),
@@ -125,7 +130,7 @@ def _counts(balloons: Sequence[Balloon]) -> dict[str, _Found]:
     best = [(_best_numerator(b.max_pumps) * b.value_c, b.max_pumps) for b in balloons]
     denominator = _product({p for _, p in best})
     optimum = sum(numerator * denominator // p for numerator, p in best)
-    earned = sum(b.pumps * b.value_c for b in balloons if b.end == "collected")
+    earned = sum(b.pumps * b.value_c for b in balloons if not b.exploded)
     return found | {
         "mean_pumps_all": (micro_ratio(pumps, n), n, None, None),
         "explosion_rate": (micro_ratio(exploded, n), n, None, None),
@@ -146,16 +151,16 @@ def _product(values: Iterable[int]) -> int:
     return product
 
 
-def _pumping(balloons: Sequence[Balloon]) -> dict[str, _Found]:
+def _pumping(balloons: Sequence[ScoredBalloon]) -> dict[str, _Found]:
     """How far they go: the mean of the collected, and the mean with bursts as censored."""
     if not balloons:
         return dict.fromkeys(
             ("aap", "intended_km", "ln_intended_km", "sd_adj", "cv_adj"), _absent(0, "no_balloons")
         )
     n = len(balloons)
-    intended = intended_pumps((b.pumps, b.end == "exploded") for b in balloons)
+    intended = intended_pumps((b.pumps, b.exploded) for b in balloons)
     reason = "censored" if intended.censored else None
-    collected = Moments(b.pumps for b in balloons if b.end == "collected")
+    collected = Moments(b.pumps for b in balloons if not b.exploded)
     m = collected.count
     found: dict[str, _Found] = {
         "intended_km": (intended.mean, n, intended.mean_se, reason),
@@ -174,64 +179,49 @@ def _pumping(balloons: Sequence[Balloon]) -> dict[str, _Found]:
     return found
 
 
-def _latency(balloons: Sequence[Balloon]) -> dict[str, _Found]:
-    pumps = _ln_moments(latency for b in balloons for latency in b.pump_latencies_us)
-    first = _ln_moments(b.pump_latencies_us[0] for b in balloons if b.pump_latencies_us)
-    collect = _ln_moments(b.collect_latency_us for b in balloons if b.collect_latency_us is not None)
+def _latency(balloons: Sequence[ScoredBalloon]) -> dict[str, _Found]:
+    pumps = Moments(x for b in balloons for x in ln_pumps(b))
+    first = Moments(ln(b.pump_latencies_us[0]) for b in balloons if has_first_pump(b))
+    collect = Moments(
+        ln(b.collect_latency_us)
+        for b in balloons
+        if b.collect_latency_us is not None and b.collect_latency_us >= FLOOR_US
+    )
     few = _absent(pumps.count, "too_few_latencies")
     return {
-        "mean_ln_latency": _mean(pumps) if pumps.count >= 10 else few,
+        "mean_ln_latency": _mean_ln(pumps, se=None) if pumps.count >= 10 else few,
         "sd_ln_latency": (pumps.sd_micro(Q32), pumps.count, None, None) if pumps.count >= 10 else few,
-        "first_pump_ln": _mean(first) if first.count >= 1 else _absent(0, "too_few_latencies"),
-        "collect_ln": _mean(collect) if collect.count >= 3 else _absent(collect.count, "too_few_latencies"),
+        "first_pump_ln": _mean_ln(first, se=_se(first))
+        if first.count
+        else _absent(0, "too_few_latencies"),
+        "collect_ln": _mean_ln(collect, se=_se(collect))
+        if collect.count >= 3
+        else _absent(collect.count, "too_few_latencies"),
     }
 
 
-def _ln_moments(latencies_us: Iterable[int]) -> Moments:
-    return Moments(ln(latency) - _LN_1000 for latency in latencies_us if latency >= FLOOR_US)
+def _mean_ln(moments: Moments, se: int | None) -> _Found:
+    """Of logarithms of us, in ln ms."""
+    count = moments.count
+    return micro_ratio(moments.total - count * _LN_1000, count * Q32), count, se, None
 
 
-def _mean(moments: Moments) -> _Found:
-    return (
-        moments.mean_micro(Q32),
-        moments.count,
-        moments.se_micro(Q32) if moments.count > 1 else None,
-        None,
-    )
+def _se(moments: Moments) -> int | None:
+    return moments.se_micro(Q32) if moments.count > 1 else None
 
 
-_Pair = tuple[Balloon, Balloon]
-
-
-def _adjacent(scored: Sequence[Balloon]) -> list[_Pair]:
-    """Scored balloons that follow one another in the game, with nothing dropped between."""
-    return [(before, after) for before, after in pairwise(scored) if after.i == before.i + 1]
-
-
-def _after_outcomes(balloons: Sequence[Balloon], pairs: Sequence[_Pair]) -> dict[str, _Found]:
+def _after_outcomes(balloons: Sequence[ScoredBalloon]) -> dict[str, _Found]:
     """What a loss or a win does to the balloon after it."""
-    aap = Moments(b.pumps for b in balloons if b.end == "collected")
-
-    def after(end: str, moments: Callable[[Iterable[Balloon]], Moments]) -> Moments:
-        return moments(following for before, following in pairs if before.end == end)
-
-    def pumped(following: Iterable[Balloon]) -> Moments:
-        return Moments(b.pumps for b in following if b.end == "collected")
-
-    def began(following: Iterable[Balloon]) -> Moments:
-        return _ln_moments(b.pump_latencies_us[0] for b in following if b.pump_latencies_us)
-
-    loss, win = after("exploded", pumped), after("collected", pumped)
-    late, soon = after("exploded", began), after("collected", began)
-    steps = Moments(
-        ln(following.pumps) - ln(before.pumps)
-        for before, following in pairs
-        if before.end == following.end == "collected" and before.pumps > 0 and following.pumps > 0
-    )
+    aap = Moments(b.pumps for b in balloons if not b.exploded)
+    loss, win = Moments(pumps_after(balloons, loss=True)), Moments(pumps_after(balloons, loss=False))
+    late, soon = Moments(began_after(balloons, loss=True)), Moments(began_after(balloons, loss=False))
+    steps = Moments(steps_up(balloons))
     found = {
         "post_loss_rel": _absent(min(loss.count, win.count), "too_few_pairs"),
         "post_loss_latency": _absent(min(late.count, soon.count), "too_few_pairs"),
-        "post_win_escalation": _mean(steps) if steps.count >= 3 else _absent(steps.count, "too_few_pairs"),
+        "post_win_escalation": (steps.mean_micro(Q32), steps.count, None, None)
+        if steps.count >= 3
+        else _absent(steps.count, "too_few_pairs"),
     }
     if min(loss.count, win.count) >= 2:
         if aap.total == 0:
@@ -247,16 +237,16 @@ def _after_outcomes(balloons: Sequence[Balloon], pairs: Sequence[_Pair]) -> dict
     return found
 
 
-def _trends(balloons: Sequence[Balloon]) -> dict[str, _Found]:
+def _trends(balloons: Sequence[ScoredBalloon]) -> dict[str, _Found]:
     """Descriptive only: the parallel form of these has a reliability of .04 and below (science 0)."""
     pumps, payoff = Line(), Line()
     for b in balloons:
-        if b.end == "collected":
+        if not b.exploded:
             pumps.add(b.i, b.pumps)
-        payoff.add(b.i, b.pumps * b.value_c if b.end == "collected" else 0)
+        payoff.add(b.i, b.pumps * b.value_c if not b.exploded else 0)
     half = len(balloons) // 2
-    early = Moments(b.pumps for b in balloons[:half] if b.end == "collected")
-    late = Moments(b.pumps for b in balloons[len(balloons) - half :] if b.end == "collected")
+    early = Moments(b.pumps for b in balloons[:half] if not b.exploded)
+    late = Moments(b.pumps for b in balloons[len(balloons) - half :] if not b.exploded)
     found: dict[str, _Found] = {
         "slope": _absent(pumps.count, "too_few_collected"),
         "payoff_slope": _absent(payoff.count, "too_few_balloons"),

@@ -149,7 +149,7 @@ class BalloonPlay:
             units_missed=timed_out,
             units_slow=sum(any(latency > 3_000_000 for latency in answers) for answers in latencies),
             patterned=len(scored) > 1 and 100 * commonest > 95 * len(scored),
-            inert=bool(scored) and all(balloon.pumps == 0 for balloon in scored),
+            failed="inert" if scored and all(balloon.pumps == 0 for balloon in scored) else None,
         )
 
     def match(self) -> dict[str, int | str]:
