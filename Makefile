@@ -1,9 +1,9 @@
-# make env | demo | test | check | bench | kafka: each makes the environment first, from the hashed lock.
+# make env | demo | test | check | docs | bench | kafka: each makes the environment first, from the hashed lock.
 PYTHON ?= python3
 DATA ?= .kymograph
 BIN := .venv/bin
 
-.PHONY: env demo test check bench kafka lock
+.PHONY: env demo test check docs bench kafka lock
 
 env: .venv/made
 
@@ -31,6 +31,11 @@ check: env
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/kymograph schemas check
+	$(BIN)/kymograph mappings check
+
+# The tables of the pages, from the registries.
+docs: env
+	KYMOGRAPH_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/house/test_docs.py
 
 bench: env
 	$(BIN)/python -m benchmarks.scoring

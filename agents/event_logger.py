@@ -18,21 +18,20 @@ import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
 from agents.control import ControlUnavailable, open_control
-from agents.seed_form import SeedForm, is_seed_form
+from agents.seed_form import SeedForm
 from agents.subjects import SubjectKeys
 from agents.vitals import Vitals
-from science.canonical import canonical
+from science.checks import Flaw, write_json
 from science.event import Event
-from streams.codec import Codec, Flaw, Unreadable
+from science.fields import newest
+from science.seed_fields import is_seed_form
+from streams.codec import Codec, Unreadable
 from streams.log import Log, Message
 from streams.sqlite import SqliteLog
 from streams.topics import EVENTS
 from telemetry.clock import Clock, SystemClock
 
 _REMEMBERED_MAX = 1 << 17  # identities in the bounded memory: about 30 MB
-
-# These may come as JSON values; the log holds their canonical text.
-_OBJECTS = ("config", "protocol", "reveal_burst_points")
 
 _RANDOM_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -180,9 +179,8 @@ class EventLogger:
         fields.setdefault("event_id", str(_uuid7(now_ms)))
         fields.setdefault("sent_time_ms", now_ms)
         fields["received_time_ms"] = now_ms
-        for name in _OBJECTS:
-            if isinstance(fields.get(name), dict | list):
-                fields[name] = _canonical_text(name, fields[name])
+        if (flaw := write_json(newest().get(kind, ()), fields)) is not None:
+            raise Unreadable(flaw)
         if kind == "session.started":
             self._admit_subject(fields)
             if isinstance(fields.get("protocol"), str):
@@ -260,16 +258,6 @@ def _from_outside(kind: str) -> str:
             Flaw("unknown_kind", "/kind", f"{kind} is written by the house alone", "end with session.aborted")
         )
     return kind
-
-
-def _canonical_text(name: str, value: object) -> str:
-    try:
-        return canonical(value).decode()
-    except (AssertionError, OverflowError, RecursionError, TypeError, ValueError) as error:
-        message = f"{name} cannot be written canonically: {error}"
-        raise Unreadable(
-            Flaw("wrong_type", f"/{name}", message, "use objects, lists, strings and integers")
-        ) from error
 
 
 def _uuid7(now_ms: int) -> uuid.UUID:

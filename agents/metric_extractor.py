@@ -6,10 +6,11 @@ import msgspec
 
 from agents.tables import SessionRow
 from science.canonical import canonical
+from science.checks import Flaw
 from science.event import Event
 from science.measure import measure
 from science.session import Outcome, Session
-from streams.codec import Codec, Flaw, Unreadable
+from streams.codec import Codec, Unreadable
 from streams.log import Record
 from streams.partitioner import partition_of
 from streams.records import DeadLetter, SessionMetrics

@@ -12,28 +12,19 @@ from hashlib import sha256
 from typing import NoReturn
 
 import msgspec
+from msgspec.structs import replace
 from sqlalchemy import Engine, insert, select, update
 
 from agents.control import SEED_EVENTS, SEED_SESSIONS
 from science.canonical import canonical
-from streams.checks import shown
-from streams.codec import Flaw, Unreadable
+from science.checks import Flaw, shown
+from science.seed_fields import DATA, END, FRAME, WAIT_MS_MAX
+from streams.codec import Unreadable
 
 # The seed says neither how many balloons there are nor how they burst: no norms fit that, and the profile will say so.
 SEED_DEFAULT = {"balloons": 30, "burst_law": "unknown", "max_pumps": 128, "value_per_pump_c": 5}
 _CONFIG = canonical(SEED_DEFAULT).decode()
 _PROTOCOL = canonical({"games": [{"config": SEED_DEFAULT, "game": "balloon_risk"}]}).decode()
-
-_TIME_MS_MAX = 4_102_444_800_000  # as the schemas have it
-_WAIT_MS_MAX = 600_000
-
-_IGNORED = {"balloon_size", "current_earnings", "total_earnings", "is_new_personal_max", "is_rapid_pump"}
-_TIMES = {"timestamp_milliseconds", "time_since_prev_pump"}
-_OWN = {
-    "pumped": {"balloon_id", "pump_number"},
-    "collected": {"balloon_id", "earnings_collected", "total_pumps"},
-    "exploded": {"balloon_id", "pumps_at_pop"},
-}
 
 _Event = dict[str, object]
 
@@ -50,11 +41,6 @@ class _State(msgspec.Struct):
     last_ms: int = 0  # the latest event
 
 
-def is_seed_form(event: Mapping[str, object]) -> bool:
-    """The seed names its events ``event_type``; ours are named ``kind``."""
-    return "event_type" in event
-
-
 class SeedForm:
     """Translates, and remembers what it translated."""
 
@@ -67,13 +53,10 @@ class SeedForm:
 
         Each passes ``check`` before anything is kept: a refused event must not use a sequence number up.
         """
-        session_id, body = seed.get("session_id"), _body(seed)
-        if not isinstance(session_id, str):
-            _refuse(
-                "missing_field", "/session_id", "session_id is missing", "send the session's id as a string"
-            )
+        _accept(FRAME.flaw(seed))
+        session_id, body = seed["session_id"], _body(seed)
+        assert isinstance(session_id, str)
         try:
-            session_id.encode()
             body_sha256 = sha256(msgspec.json.encode(body, order="deterministic")).digest()
         except (OverflowError, RecursionError, TypeError, ValueError) as error:
             message = f"the event cannot be written as JSON: {error}"
@@ -111,17 +94,8 @@ class SeedForm:
 
 
 def _body(seed: Mapping[str, object]) -> Mapping[str, object]:
-    unknown = sorted(seed.keys() - {"session_id", "event_type", "event_data"})
-    if unknown:
-        _refuse(
-            "unknown_field",
-            f"/{unknown[0]}",
-            f"the form has no {unknown[0]}",
-            "send session_id, event_type, event_data",
-        )
     data = seed.get("event_data", {})
-    if not isinstance(data, Mapping):
-        _refuse("wrong_type", "/event_data", "event_data is no object", "send an object")
+    assert isinstance(data, Mapping)
     return {"event_type": seed["event_type"], "event_data": dict(data)}
 
 
@@ -140,23 +114,15 @@ def _translate(
             "send balloon_risk or session_end",
         )
     name = _name(data)
-    unknown = sorted(data.keys() - _OWN[name] - _TIMES - _IGNORED)
-    if unknown:
-        suggestion = f"a {name} event has: {', '.join(sorted(_OWN[name] | _TIMES | _IGNORED))}"
-        _refuse("unknown_field", f"/event_data/{unknown[0]}", f"unknown field {unknown[0]}", suggestion)
+    _accept_data(DATA[f"balloon_risk.{name}"].flaw(data))
     now_ms = _integer(data, "timestamp_milliseconds")
     since_last_ms = now_ms - state.last_ms if state is not None else 0  # what the seed leaves out is not zero
-    waited_ms = _integer(data, "time_since_prev_pump", default=max(0, min(since_last_ms, _WAIT_MS_MAX)))
-    if not 0 <= waited_ms <= _WAIT_MS_MAX:
-        message = f"time_since_prev_pump is {shown(waited_ms)}, allowed is 0..{_WAIT_MS_MAX}"
-        _refuse("out_of_range", "/event_data/time_since_prev_pump", message, "send the wait in milliseconds")
+    waited_ms = _integer(data, "time_since_prev_pump", default=max(0, min(since_last_ms, WAIT_MS_MAX)))
     state = state if state is not None else _State(start_ms=now_ms - waited_ms)
     t_us = _since_start(state, now_ms)
     onset_t_us = max(0, t_us - waited_ms * 1000)
     events = _begin(state)
-    balloon_id = data.get("balloon_id")
-    if not isinstance(balloon_id, str):
-        _refuse("missing_field", "/event_data/balloon_id", "balloon_id is missing", "send it as a string")
+    balloon_id = data["balloon_id"]
     if balloon_id not in state.balloon_ids:
         state.balloon_ids.append(balloon_id)
         state.pumps = 0
@@ -227,10 +193,7 @@ def _end(session_id: str, state: _State | None, data: Mapping[str, object]) -> t
         _refuse(
             "inconsistent", "/event_type", "session_end before any event", "send the session's events first"
         )
-    unknown = sorted(data.keys() - {"timestamp_milliseconds"})
-    if unknown:
-        suggestion = "a session_end event has at most: timestamp_milliseconds"
-        _refuse("unknown_field", f"/event_data/{unknown[0]}", f"unknown field {unknown[0]}", suggestion)
+    _accept_data(END.flaw(data))
     t_us = _since_start(state, _integer(data, "timestamp_milliseconds", default=state.last_ms))
     events: list[_Event] = [
         {"kind": "balloon_risk.game_completed", "t_us": t_us, "reason": "finished"},
@@ -250,7 +213,7 @@ def _numbered(session_id: str, state: _State, events: list[_Event]) -> list[_Eve
 
 def _since_start(state: _State, now_ms: int) -> int:
     """Microseconds since the session's start, as its first event tells it."""
-    if not state.start_ms <= now_ms <= _TIME_MS_MAX or state.start_ms < 0:
+    if not 0 <= state.start_ms <= now_ms:
         message = f"timestamp_milliseconds is {shown(now_ms)}, the session began at {shown(state.start_ms)}"
         suggestion = "send milliseconds since 1970, the session's earliest event first"
         _refuse("out_of_range", "/event_data/timestamp_milliseconds", message, suggestion)
@@ -260,10 +223,17 @@ def _since_start(state: _State, now_ms: int) -> int:
 
 def _integer(data: Mapping[str, object], name: str, *, default: int | None = None) -> int:
     value = data.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int):
-        code = "missing_field" if value is None else "wrong_type"
-        _refuse(code, f"/event_data/{name}", f"{name} is {shown(value)}", f"send {name} as a whole number")
+    assert isinstance(value, int), "its shape was checked"
     return value
+
+
+def _accept(flaw: Flaw | None) -> None:
+    if flaw is not None:
+        raise Unreadable(flaw)
+
+
+def _accept_data(flaw: Flaw | None) -> None:
+    _accept(flaw and replace(flaw, pointer=f"/event_data{flaw.pointer}"))
 
 
 def _refuse(code: str, pointer: str, message: str, suggestion: str) -> NoReturn:

@@ -10,15 +10,14 @@ from hashlib import sha256
 import msgspec
 
 from science.event import Payload, Response
+from science.kinds import KINDS
 from science.session import DIGEST_BYTES, Entry, Session
-from streams.codec import kinds
 from streams.log import Record
 
 # Raised with every change of what ``freeze`` writes: rows of another format are left behind, and made again from the log.
 ROW_FORMAT = 1
 
-_TYPES = kinds()
-_KIND = {payload_type: kind for kind, payload_type in _TYPES.items()}
+_KIND = {payload_type: kind for kind, payload_type in KINDS.items()}
 
 
 class SessionRow:
@@ -117,7 +116,7 @@ def thaw(data: bytes) -> SessionRow:
     columns = _COLUMNS_DECODER.decode(zlib.decompress(frozen.columns))
     session = Session(frozen.session_id)
     session.closed, session.last_seq, session.withdrawn = frozen.closed, frozen.last_seq, frozen.withdrawn
-    kinds_here = [(_TYPES[kind], schema_sha256) for kind, schema_sha256 in columns.kinds]
+    kinds_here = [(KINDS[kind], schema_sha256) for kind, schema_sha256 in columns.kinds]
     events = zip(columns.t_steps, columns.fields, strict=True)
     seq = t_us = start = 0
     for step, kind in zip(columns.seq_steps, columns.kind_of, strict=True):

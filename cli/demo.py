@@ -9,10 +9,12 @@ import click
 
 from agents.answer import answer
 from agents.report_generator import ReportGenerator
-from cli.feeding import import_balloons, play_people, report
+from cli.feeding import report
+from cli.importing import import_balloons
 from cli.options import DIFFERENT, common, emit, settings_of
 from cli.reading import profile_text, profiles_of, verifications
 from cli.running import follow
+from cli.simulating import play_balloons
 from cli.wiring import house
 
 _PEOPLE, _SEED, _SHOWN = 200, 1, 3
@@ -36,7 +38,7 @@ def demo(bart: Path | None, data: str | None, log: str | None, *, serve: bool, a
         else:
             told = f"{_PEOPLE} simulated people play balloon risk: 30 balloons of at most 12 pumps"
             emit({"people": _PEOPLE, "game": "balloon_risk"}, told, as_json=as_json)
-            imported, truth = play_people(parts, _PEOPLE, _SEED)
+            imported, truth = play_balloons(parts, _PEOPLE, _SEED)
         report(parts, imported, as_json=as_json)
         stored = profiles_of(parts, parts.inferencer().mapping)
         answers = [answer(rows[0]) for rows in stored.values()]

@@ -2,7 +2,7 @@
 
 import click
 
-from cli import demo, feeding, reading, running, upkeep
+from cli import demo, importing, publishing, reading, running, simulating, upkeep
 from cli.options import Front
 from telemetry.version import ENGINE_VERSION
 
@@ -18,8 +18,8 @@ if not __debug__:  # an assert would be gone itself
 
 for command in (
     demo.demo,
-    feeding.import_,
-    feeding.simulate,
+    importing.import_,
+    simulating.simulate,
     reading.sessions,
     reading.metrics,
     reading.profile,
@@ -30,6 +30,8 @@ for command in (
     running.project,
     upkeep.topics,
     upkeep.schemas,
+    publishing.mappings,
+    publishing.lock,
     upkeep.migrate,
     upkeep.config,
 ):

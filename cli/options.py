@@ -1,14 +1,14 @@
 """What every command shares: where the state is, how to print, and which exit code an error has."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 
 from agents.control import ControlUnavailable
 from cli.settings import Settings, UnknownSetting, load
-from importers.ds000030 import NotOfThisForm
+from importers.tables import NotOfThisForm
 from projections.migrate import MigrationRefused
 from projections.store import StoreUnavailable
 from science.mapping import UnknownMapping
@@ -70,3 +70,12 @@ def emit(value: Any, text: str | None, *, as_json: bool) -> None:
         click.echo(json.dumps(value, ensure_ascii=False, separators=(", ", ": ")))
     elif text is not None:
         click.echo(text)
+
+
+def differences(found: Sequence[str], *, as_json: bool) -> None:
+    """What was found to differ, a line each, and exit 1; or that nothing was."""
+    for difference in found:
+        emit({"difference": difference}, difference, as_json=as_json)
+    if found:
+        raise SystemExit(DIFFERENT)
+    emit({"difference": None}, "no differences", as_json=as_json)

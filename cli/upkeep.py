@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from cli.options import DIFFERENT, common, emit, settings_of
+from cli.options import common, differences, emit, settings_of
 from cli.settings import Settings, shown
 from cli.wiring import house
 from projections import migrate as migrations
@@ -47,16 +47,16 @@ def topics_apply(data: str | None, log: str | None, *, as_json: bool) -> None:
 @common
 def topics_check(data: str | None, log: str | None, *, as_json: bool) -> None:
     """Compare Kafka with the table; exit 1 if they differ."""
-    _differences(_topic_differences(settings_of(data, log)), as_json=as_json)
+    differences(_topic_differences(settings_of(data, log)), as_json=as_json)
 
 
 def check_topics(settings: Settings) -> None:
     """Refuse to work on topics that are not as the table says. Raises LogUnavailable."""
-    differences = _topic_differences(settings)
-    if differences:
-        more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
+    found = _topic_differences(settings)
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
         raise LogUnavailable(
-            f"the topics at {settings.kafka_bootstrap_servers} are not as they must be: {differences[0]}{more}. "
+            f"the topics at {settings.kafka_bootstrap_servers} are not as they must be: {found[0]}{more}. "
             "See `kymograph topics check`; `kymograph topics apply` creates what is missing"
         )
 
@@ -80,7 +80,7 @@ def schemas() -> None:
 @common
 def schemas_check(data: str | None, log: str | None, *, as_json: bool) -> None:
     """Lint, lock and full transitive compatibility; exit 1 on any breach."""
-    _differences(registry.check(), as_json=as_json)
+    differences(registry.check(), as_json=as_json)
 
 
 @schemas.command("lock")
@@ -129,11 +129,3 @@ def config_show(data: str | None, log: str | None, *, as_json: bool) -> None:
     """Every setting with its value; secrets are left out."""
     values = shown(settings_of(data, log))
     emit(values, "\n".join(f"{name} = {value}" for name, value in values.items()), as_json=as_json)
-
-
-def _differences(found: list[str], *, as_json: bool) -> None:
-    for difference in found:
-        emit({"difference": difference}, difference, as_json=as_json)
-    if found:
-        raise SystemExit(DIFFERENT)
-    emit({"difference": None}, "no differences", as_json=as_json)

@@ -1,179 +1,152 @@
-"""OpenNeuro ds000030 (UCLA CNP, Poldrack et al. 2016, CC0): its balloon task, one row a button press.
+"""OpenNeuro ds000030 (UCLA CNP, Poldrack et al. 2016, CC0): its balloon task and its choice reactions, people as sessions.
 
-The onset and the reaction time of the data become ``onset_t_us`` and ``latency_us``, exactly: decimal text to whole
-microseconds. CONTROL rows (a balloon that cannot burst) are not part of the game and are counted as skipped. A row that cannot be
-read leaves a hole in the session's sequence, so that the session is seen to be incomplete rather than shorter.
+Onset and reaction time of the data become ``onset_t_us`` and ``latency_us``, exactly: decimal text to whole microseconds. Rows that
+are not of the games are counted as skipped: CONTROL, a balloon that cannot burst, and STOP, a trial that asks for no response. A row
+that cannot be read leaves a hole in the session's sequence.
 """
 
-import csv
-import gzip
-import zlib
+import re
 from collections import Counter
-from collections.abc import Iterator
-from decimal import Decimal
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
-from typing import TextIO, cast
 
-from agents.event_logger import Verdict
+from importers.balloons import BalloonGame
 from importers.importing import Parsed
+from importers.reactions import ReactionGame
+from importers.sessions import Game, session_events, unreadable
+from importers.tables import SECOND_US, Row, micros, rows
 
-_COLUMNS = {"participant_id", "onset", "reaction_time", "trial_number", "trial_type", "action"}
 MAX_PUMPS = 12
 VALUE_PER_PUMP_C = 5  # points; the study paid by points
-_SECONDS_MAX = 1_000_000  # far beyond what the schemas allow, and far below what an int64 holds
+PRESSES = {"onset", "reaction_time", "trial_number", "trial_type", "action"}
+# The study's trials begin 1.9 s apart or more, and nobody answered later than 1.6 s.
+TIMEOUT_US = 2 * SECOND_US
+_TRIALS = {
+    *("onset", "trial_type", "PresentedStimulusArrowDirection", "ReactionTime"),
+    *("SubjectResponseButton", "TrialOutcome"),
+}
+_KEYS = {"LEFT": "LEFT", "RIGHT": "RIGHT"}
+_OUTCOMES = ("SuccessfulGo", "UnuccessfulGo", "JUNK")  # so spelt in the data
+_GAP_US = SECOND_US  # between two games of one session, whose files each begin at 0
 
-_Row = tuple[int, dict[str, str]]  # line number in the file, columns
 
+def events(bart: Path | None, choice_rt: Path | None, skipped: Counter[str]) -> Iterator[Parsed]:
+    """Every event of every person, session by session; who is in both tables plays two games, balloons first.
 
-class NotOfThisForm(Exception):
-    """The file is none of this study's balloon task; the message says what is missing."""
-
-
-def balloon_events(path: Path, skipped: Counter[str]) -> Iterator[Parsed]:
-    """Every event of every person, session by session; ``skipped`` counts the rows that are not of the game.
-
-    Raises NotOfThisForm, OSError.
+    ``skipped`` counts the rows that are not of the games. Raises NotOfThisForm, OSError.
     """
-    people: dict[str, list[_Row]] = {}
-    for line, row in _rows(path):
-        if row["trial_type"] != "BALOON":  # so spelt in the data
+    presses = _people(bart, PRESSES, "a bart_events", "BALOON", skipped)  # so spelt in the data
+    trials = _people(choice_rt, _TRIALS, "a stopsignaltraining_events", "GO", skipped)
+    for participant_id in {**presses, **trials}:
+        session_id = f"ds000030.{participant_id}"
+        games = []
+        if participant_id in presses:
+            games.append(balloons(session_id, presses[participant_id]))
+        if participant_id in trials:
+            begin_t_us = games[0].end_t_us + _GAP_US if games else 0
+            games.append(_reactions(session_id, trials[participant_id], begin_t_us))
+        opening = {
+            "subject_id": participant_id,
+            "consent_basis": "public_dataset:ds000030:CC0",
+            "battery": "ds000030",
+            "device_input": "button_box",
+        }
+        yield from session_events(session_id, opening, games)
+
+
+def _people(
+    path: Path | None, needed: set[str], form: str, trial_type: str, skipped: Counter[str]
+) -> dict[str, list[Row]]:
+    """The rows of this trial type by person. The study's own files name the person in the file's name alone."""
+    people: dict[str, list[Row]] = {}
+    if path is None:
+        return people
+    person = re.match(r"(sub-[A-Za-z0-9]+)_", path.name)
+    known = {"participant_id": person[1]} if person else {}
+    for place, row in rows(path, {*needed, "participant_id"}, f"{form} table of ds000030", known=known):
+        if row["trial_type"] != trial_type:
             skipped[f"trial_type {row['trial_type']}"] += 1
             continue
-        people.setdefault(row["participant_id"], []).append((line, row))
-    for participant_id, rows in people.items():
-        yield from _session(participant_id, rows)
+        people.setdefault(row["participant_id"], []).append((place, row))
+    return people
 
 
-def _rows(path: Path) -> Iterator[_Row]:
-    with path.open("rb") as raw:
-        is_gzip = raw.read(2) == b"\x1f\x8b"
-    try:
-        with _text(path, is_gzip=is_gzip) as text:
-            first = text.readline()
-            delimiter = "\t" if "\t" in first else ","
-            header = next(csv.reader([first], delimiter=delimiter), [])
-            reader = csv.DictReader(text, header, delimiter=delimiter)
-            missing = _COLUMNS - set(reader.fieldnames or ())
-            if missing:
-                raise NotOfThisForm(
-                    f"{path} has no column {', '.join(sorted(missing))}: is it a bart_events file of ds000030?"
-                )
-            for row in reader:
-                yield (
-                    reader.line_num + 1,
-                    {name: value or "" for name, value in row.items() if name is not None},
-                )
-    except (UnicodeDecodeError, gzip.BadGzipFile, zlib.error, EOFError, csv.Error) as error:
-        raise NotOfThisForm(f"{path} cannot be read as a table: {error}") from error
-
-
-def _text(path: Path, *, is_gzip: bool) -> TextIO:
-    """UTF-8, with or without a byte order mark."""
-    if is_gzip:
-        return cast(TextIO, gzip.open(path, "rt", encoding="utf-8-sig", newline=""))
-    return path.open(encoding="utf-8-sig", newline="")
-
-
-def _session(participant_id: str, rows: list[_Row]) -> Iterator[Parsed]:
-    session_id = f"ds000030.{participant_id}"
-    balloons: list[list[_Row]] = []
-    for line, row in rows:
-        if not balloons or balloons[-1][0][1]["trial_number"] != row["trial_number"]:
-            balloons.append([])
-        balloons[-1].append((line, row))
-    config = {
-        "balloons": len(balloons),
-        "burst_law": "uniform",
-        "max_pumps": MAX_PUMPS,
-        "value_per_pump_c": VALUE_PER_PUMP_C,
-    }
-    started = {
-        "kind": "session.started",
-        "t_us": 0,
-        "subject_id": participant_id,
-        "consent_basis": "public_dataset:ds000030:CC0",
-        "battery": "ds000030",
-        "protocol": {"games": [{"config": config, "game": "balloon_risk"}]},
-        "device_input": "button_box",
-    }
-    place = f"line {rows[0][0]}"
-    events: list[tuple[str, dict[str, object] | Verdict]] = [
-        (place, started),
-        (place, {"kind": "balloon_risk.game_started", "t_us": 0, "config": config}),
-    ]
-    bank_c = t_us = 0
-    for i, presses in enumerate(balloons, 1):
-        made, bank_c = _balloon(i, presses, bank_c)
-        events += made
-        t_us = max([t_us, *(int(str(event["t_us"])) for _, event in made if isinstance(event, dict))])
-    place = f"line {rows[-1][0]}"
-    events += [
-        (place, {"kind": "balloon_risk.game_completed", "t_us": t_us, "reason": "finished"}),
-        (place, {"kind": "session.completed", "t_us": t_us, "last_seq": len(events) + 1}),
-    ]
-    for seq, (where, event) in enumerate(events):
-        if isinstance(event, dict):
-            yield Parsed(where, {"session_id": session_id, "seq": seq, **event})
-        else:
-            yield Parsed(where, event)
-
-
-def _balloon(
-    i: int, presses: list[_Row], bank_c: int
-) -> tuple[list[tuple[str, dict[str, object] | Verdict]], int]:
-    """The events of one balloon and the bank after it; a balloon whose end is missing simply has none."""
-    made: list[tuple[str, dict[str, object] | Verdict]] = []
-    pumps, is_shown = 0, False
-    for line, row in presses:
-        place = f"line {line}"
+def balloons(session_id: str, presses: Sequence[Row]) -> Game:
+    """One row a button press. A balloon whose end is missing simply has none."""
+    game = BalloonGame(max_pumps=MAX_PUMPS, value_per_pump_c=VALUE_PER_PUMP_C)
+    trial_number = None
+    for place, row in presses:
+        if row["trial_number"] != trial_number:
+            trial_number = row["trial_number"]
+            game.begin()
         try:
-            onset_t_us, latency_us = _us(row, "onset"), _us(row, "reaction_time")
+            _press(game, place, row)
         except ValueError as error:
-            made.append((place, _rejected(row, str(error))))
-            continue
-        if not is_shown:
-            is_shown = True
-            shown = {"kind": "balloon_risk.shown", "t_us": onset_t_us, "i": i, "color": "none"}
-            shown |= {"max_pumps": MAX_PUMPS, "value_per_pump_c": VALUE_PER_PUMP_C, "practice": False}
-            made.append((place, shown))
-        times = {"t_us": onset_t_us + latency_us, "onset_t_us": onset_t_us, "latency_us": latency_us}
-        match row["action"]:
-            case "ACCEPT":
-                pumps += 1
-                made.append((place, {"kind": "balloon_risk.pumped", **times, "i": i, "k": pumps}))
-            case "CASHOUT":
-                earned_c = pumps * VALUE_PER_PUMP_C
-                bank_c += earned_c
-                money = {"pumps": pumps, "earned_c": earned_c, "bank_c": bank_c}
-                made.append((place, {"kind": "balloon_risk.collected", **times, "i": i, **money}))
-            case "EXPLODE":
-                made.append(
-                    (place, {"kind": "balloon_risk.exploded", "t_us": onset_t_us, "i": i, "at_pump": pumps})
-                )
-            case action:
-                made.append(
-                    (place, _rejected(row, f"action is {action!r}; known are ACCEPT, CASHOUT, EXPLODE"))
-                )
-    return made, bank_c
+            game.refuse(place, unreadable(session_id, error))
+    return game.told()
 
 
-def _us(row: dict[str, str], column: str) -> int:
-    """Seconds as text to whole microseconds, exactly."""
+def _press(game: BalloonGame, place: str, row: dict[str, str]) -> None:
+    """Tell of one press. Raises ValueError where it cannot be read."""
+    onset_t_us, latency_us = micros(row, "onset"), micros(row, "reaction_time")
+    if not game.is_shown:
+        game.show(place, onset_t_us)
+    match row["action"]:
+        case "ACCEPT":
+            game.pump(place, onset_t_us, latency_us)
+        case "CASHOUT":
+            game.collect(place, onset_t_us, latency_us)
+        case "EXPLODE":
+            game.explode(place, onset_t_us)
+        case action:
+            raise ValueError(f"action is {action[:30]!r}; known are ACCEPT, CASHOUT, EXPLODE")
+
+
+def _reactions(session_id: str, trials: Sequence[Row], begin_t_us: int) -> Game:
+    """One row a trial; its onsets run from ``begin_t_us``."""
+    game = ReactionGame("choice", _KEYS, timeout_us=TIMEOUT_US)
+    for (place, row), following in zip_longest(trials, trials[1:]):
+        try:
+            _trial(game, place, row, following, begin_t_us)
+        except ValueError as error:
+            game.refuse(place, unreadable(session_id, error))
+    return game.told(begin_t_us)
+
+
+def _trial(
+    game: ReactionGame, place: str, row: dict[str, str], following: Row | None, begin_t_us: int
+) -> None:
+    """Tell of one trial. Raises ValueError where it cannot be read.
+
+    The outcome decides. A reaction time of 0 is the study's word for no response, whatever else the row says.
+    """
+    arrow, outcome = row["PresentedStimulusArrowDirection"], row["TrialOutcome"]
+    if arrow not in _KEYS:
+        raise ValueError(f"PresentedStimulusArrowDirection is {arrow[:30]!r}; known are {', '.join(_KEYS)}")
+    if outcome not in _OUTCOMES:
+        raise ValueError(f"TrialOutcome is {outcome[:30]!r}; known are {', '.join(_OUTCOMES)}")
+    onset_t_us = begin_t_us + micros(row, "onset")
+    latency_us = 0 if outcome == "UnuccessfulGo" else micros(row, "ReactionTime")
+    if latency_us == 0:
+        game.miss(place, arrow, onset_t_us, _over(onset_t_us, following, begin_t_us))
+    else:
+        game.respond(place, arrow, _key(row, arrow, outcome), onset_t_us, latency_us)
+
+
+def _key(row: dict[str, str], arrow: str, outcome: str) -> str:
+    """The key that was pressed. Of a wrong one the data often do not say which it was: then it is ``not`` the right one."""
+    if outcome == "SuccessfulGo":
+        return arrow
+    button = row["SubjectResponseButton"]
+    return button if button not in {"", "n/a", arrow} else f"not {arrow}"
+
+
+def _over(onset_t_us: int, following: Row | None, begin_t_us: int) -> int:
+    """When a trial without a response is over: at its timeout, or as the next one begins."""
+    over_t_us = onset_t_us + TIMEOUT_US
     try:
-        seconds = Decimal(row[column])
-        if not abs(seconds) < _SECONDS_MAX:
-            raise ValueError(f"{column} is {row[column][:30]!r}, beyond any session")
-        return int((seconds * 1_000_000).to_integral_exact())
-    except ArithmeticError as error:
-        raise ValueError(f"{column} is {row[column]!r}, no number of seconds") from error
-
-
-def _rejected(row: dict[str, str], message: str) -> Verdict:
-    return Verdict(
-        status="rejected",
-        session_id=f"ds000030.{row['participant_id']}",
-        code="malformed",
-        pointer="",
-        message=message,
-        suggestion="mend the row, or leave the person out",
-    )
+        next_t_us = over_t_us if following is None else begin_t_us + micros(following[1], "onset")
+    except ValueError:
+        return over_t_us
+    return max(onset_t_us, min(over_t_us, next_t_us))

@@ -15,7 +15,7 @@ import msgspec
 from projections.rows import Row, dead_letter_row, event_row, metric_rows, profile_rows
 from projections.store import Store, StoreUnavailable
 from science.event import Event
-from streams.checks import Unreadable
+from streams.codec import Unreadable
 from streams.log import Log, LogUnavailable, Record
 from streams.records import DeadLetter, SessionMetrics, TraitProfile
 from streams.topics import DEAD_LETTERS, EVENTS, SESSION_METRICS, TRAIT_PROFILES

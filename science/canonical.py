@@ -4,6 +4,7 @@ Keys sorted by code point, no blanks, integers and strings only: on such values,
 below 2**53, it is the form of RFC 8785, and it is the same on every platform because no float is ever printed.
 """
 
+from collections.abc import Iterable
 from hashlib import sha256
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 def canonical(value: object) -> bytes:
     """The canonical JSON of a value made of dicts, lists, strings, integers, booleans, None and Structs of such."""
     plain = msgspec.to_builtins(value)
-    assert _is_floatless(plain), "canonical JSON holds no floats: give micro-units"
+    assert is_floatless(plain), "canonical JSON holds no floats: give micro-units"
     return msgspec.json.encode(plain, order="sorted")
 
 
@@ -21,9 +22,26 @@ def digest(value: object) -> str:
     return sha256(canonical(value)).hexdigest()
 
 
-def _is_floatless(value: object) -> bool:
-    if isinstance(value, dict):
-        return all(isinstance(key, str) and _is_floatless(item) for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return all(_is_floatless(item) for item in value)
-    return value is None or isinstance(value, int | str)
+_SCALARS = {int, str, bool, type(None)}
+
+
+def is_floatless(value: object) -> bool:
+    """Whether a value made of dicts, lists and scalars can be written canonically."""
+    open_: list[object] = [value]
+    while open_:
+        item = open_.pop()
+        if isinstance(item, dict):
+            if not set(map(type, item)) <= {str}:
+                return False
+            inside: Iterable[object] = item.values()
+        elif isinstance(item, list | tuple):
+            inside = item
+        elif type(item) in _SCALARS:
+            continue
+        else:
+            return False
+        if (
+            not set(map(type, inside)) <= _SCALARS
+        ):  # most containers hold scalars alone: they are seen at one glance
+            open_ += inside
+    return True

@@ -8,43 +8,58 @@ their covariance. For the Kaplan-Meier mean this is Greenwood's formula exactly.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import mul
 
-from science.exact import MICRO, micro_ratio
+from science.exact import MICRO, Moments
+
+Sums = tuple[int, int, int]  # count, sum and sum of squares of integers
+
+NONE: Sums = (0, 0, 0)
 
 
-class Clusters:
-    """Integers grouped by unit: count, sum and sum of squares of each unit and of all. Exact."""
+def one(value: int | None) -> Sums:
+    """The sums of a single value, or of none."""
+    return NONE if value is None else (1, value, value * value)
 
-    __slots__ = ("count", "groups", "squares", "total")
 
-    def __init__(self, groups: Iterable[Sequence[int]]) -> None:
-        """One sequence of values a unit; it may be empty, and then the unit has no influence."""
-        self.groups = [(len(values), sum(values), sum([x * x for x in values])) for values in groups]
-        self.count = sum(count for count, _, _ in self.groups)
-        self.total = sum(total for _, total, _ in self.groups)
-        self.squares = sum(squares for _, _, squares in self.groups)
+def sums(values: Sequence[int]) -> Sums:
+    """The sums of many values."""
+    return len(values), sum(values), sum(map(mul, values, values))
+
+
+class Clusters(Moments):
+    """Integers grouped by unit: the moments of all, and the sums of each unit. Exact."""
+
+    __slots__ = ("groups",)
+
+    def __init__(self, groups: Iterable[Sums]) -> None:
+        """The sums of each unit, in order; a unit without values has no influence."""
+        super().__init__()
+        self.groups = list(groups)
+        for count, total, squares in self.groups:
+            self.count += count
+            self.total += total
+            self.squares += squares
 
     def mean_influences(self, unit: int = 1) -> list[int]:
         """Of the mean, in micro-units, where the values count in 1 / ``unit``. There is at least one value."""
-        denominator = self.count * self.count * unit
+        n, whole, scale = self.count, self.total, self.count * self.count * unit
         return [
-            micro_ratio(total * self.count - count * self.total, denominator)
+            (2 * MICRO * (total * n - count * whole) + scale) // (2 * scale)
             for count, total, _ in self.groups
         ]
 
-    def sd_influences(self, sd_micro: int, unit: int = 1) -> list[int]:
-        """Of the standard deviation, whose value in micro-units is given and not 0: (Q_u - n_u s^2) / (2 s N), with Q_u the
-        squared deviations of the unit's values from the mean of all.
+    def sd_influences(self, unit: int = 1) -> list[int]:
+        """Of the standard deviation s = sqrt(V n / (n - 1)): (Q_u - n_u V) / (2 (n - 1) s), with Q_u the squared deviations of
+        the unit's values from the mean of all; none at all where the values are all alike. There are at least two values.
         """
-        n, mean_n = self.count, self.total
-        scale = n * n * unit * unit
-        variance = sd_micro * sd_micro
+        n, whole, sd_micro = self.count, self.total, self.sd_micro(unit)
+        if sd_micro == 0:
+            return [0] * len(self.groups)
+        alike = whole * whole - (n * self.squares - whole * whole)  # n^2 (mean^2 - V)
+        scale = 2 * n * n * (n - 1) * sd_micro * unit * unit
         return [
-            micro_ratio(
-                (n * n * squares - 2 * n * mean_n * total + count * mean_n * mean_n) * MICRO * MICRO // scale
-                - count * variance,
-                2 * sd_micro * n * MICRO,
-            )
+            (n * (n * squares - 2 * whole * total) + count * alike) * MICRO * MICRO // scale
             for count, total, squares in self.groups
         ]
 
@@ -54,15 +69,9 @@ def combined(*terms: tuple[int, int, Sequence[int]]) -> list[int]:
     numerator / denominator times the influences. Denominators are positive.
     """
     scaled = [
-        [_ratio(numerator * x, denominator) for x in influences]
-        for numerator, denominator, influences in terms
+        [numerator * x // denominator for x in influences] for numerator, denominator, influences in terms
     ]
     return [sum(column) for column in zip(*scaled, strict=True)]
-
-
-def _ratio(numerator: int, denominator: int) -> int:
-    """To the nearest integer, half up."""
-    return (2 * numerator + denominator) // (2 * denominator)
 
 
 def covariances(influences: Mapping[str, Sequence[int]]) -> dict[str, dict[str, int]]:
@@ -74,11 +83,10 @@ def covariances(influences: Mapping[str, Sequence[int]]) -> dict[str, dict[str, 
     units = len(influences[names[0]]) if names else 0
     if units < 2:
         return {}
-    found: dict[str, dict[str, int]] = {}
-    for place, name in enumerate(names):
-        mine = influences[name]
-        found[name] = {
-            other: sum([x * y for x, y in zip(mine, influences[other], strict=True)]) * units // (units - 1)
+    return {
+        name: {
+            other: sum(map(mul, influences[name], influences[other])) * units // (units - 1)
             for other in names[: place + 1]
         }
-    return found
+        for place, name in enumerate(names)
+    }

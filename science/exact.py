@@ -138,8 +138,12 @@ def normal_cdf(z: int) -> int:
     return _CDF[cell] + (_DENSITY[cell] * bracket >> 32)
 
 
-_QUANTILE_LIMIT = 5  # beyond it the density is below 2**-19, and Q32 probabilities no longer tell points apart
-_QUANTILE_STEPS = 5  # Newton from the nearest table point: the error is squared by each, and starts below 2**-6
+_QUANTILE_LIMIT = (
+    5  # beyond it the density is below 2**-19, and Q32 probabilities no longer tell points apart
+)
+_QUANTILE_STEPS = (
+    5  # Newton from the nearest table point: the error is squared by each, and starts below 2**-6
+)
 
 
 def normal_quantile(p: int) -> int:

@@ -104,14 +104,19 @@ class Play(Protocol):
         """What a norm set must agree on to be comparable with this play."""
 
 
+def _itself(unit: Any) -> Any:
+    return unit
+
+
 class Game(msgspec.Struct, frozen=True):
     """A game. ``begin`` and ``planned`` take the game's configuration (parsed JSON) and raise msgspec.ValidationError if it
     is none; ``planned`` counts its units.
 
     What was played is boiled down to a sample: ``sample`` gives the resampling units of the plays of a session, in order, as
-    values of the Struct ``unit``. Every metric is a function of the sample alone, so that a sample with a unit left out, drawn
-    again or taken from another session is measured by the very same code. ``influences`` says how far each unit moves each
-    metric that a trait may rest on: one list a metric, one number a unit, in micro-units (``science/estimate.py``).
+    values of the Struct ``unit``; ``account`` takes of each, once, all that is dear to work out. Every metric is a function of
+    the accounts alone, so that a sample with a unit left out or drawn again is measured by the very same code.
+    ``influences`` says how far each unit moves each metric that a trait may rest on: one list a metric, one number a unit, in
+    micro-units (``science/estimate.py``).
     """
 
     name: str
@@ -123,3 +128,4 @@ class Game(msgspec.Struct, frozen=True):
     measure: Callable[[Sequence[Any]], dict[str, Metric]]
     influences: Callable[[Sequence[Any]], dict[str, list[int]]]
     definitions: tuple[Definition, ...]
+    account: Callable[[Any], Any] = _itself

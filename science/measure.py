@@ -72,7 +72,8 @@ class Measures(msgspec.Struct, frozen=True):
     """All that a profile may be inferred from. Integers and strings only; metrics in micro-units.
 
     ``unplayed`` counts the units of games that the protocol plans and that were never begun. ``samples`` are the resampling units
-    of each game, from which all its metrics follow, and can be worked out again for units drawn anew.
+    of each game, from which all its metrics follow, and can be worked out again for units drawn anew; a session of more than 8,000
+    events does not carry them, so that measures always fit into a record.
     ``definitions`` is the hash of the definitions of the metrics, ``schemas`` names the SHA-256 of each schema that counted.
     """
 
@@ -95,6 +96,10 @@ class Measures(msgspec.Struct, frozen=True):
     metrics: dict[str, Metric]
     precisions: dict[str, Precision]
     samples: dict[str, list[Any]]
+
+
+# A unit takes at most 25 bytes of canonical JSON an event, and a record of measures holds 262,144.
+_SAMPLED_EVENTS_MAX = 8_000
 
 
 def measure(session: Session) -> Measures:
@@ -133,13 +138,14 @@ def measure(session: Session) -> Measures:
         findings=_grouped(walk.findings + [found for _, play in walk.plays for found in play.findings]),
         metrics=metrics,
         precisions=precisions,
-        samples=samples,
+        samples=samples if len(entries) <= _SAMPLED_EVENTS_MAX else {},
     )
 
 
 def measured(game: Game, sample: Sequence[Any]) -> tuple[dict[str, Metric], Precision]:
     """The metrics of a sample, each with its standard error where the influences of the units give one."""
-    metrics, found = game.measure(sample), covariances(game.influences(sample))
+    accounts = [game.account(unit) for unit in sample]
+    metrics, found = game.measure(accounts), covariances(game.influences(accounts))
     for name, row in found.items():
         if metrics[name].se is None:
             metrics[name] = msgspec.structs.replace(metrics[name], se=isqrt(row[name]))

@@ -26,6 +26,10 @@ _WORDS: dict[str, tuple[str, str]] = {
         "play {more} more of the {planned} planned {unit}",
     ),
     "R_METRIC": ("{metric} has no value: {reason}.", "play the {unit} of {game}"),
+    "R_WEIGHT": (
+        "Metrics of {share} % of the trait's weight are there, {needed} % needed; missing: {missing}.",
+        "Play every game that the trait rests on, to the end.",
+    ),
     "R_CI": ("{metric} is {reason}: no interval can be given.", "play more {unit}, and keep some of them"),
     "R_NORMS": (
         "No reference sample fits: {played}.",
@@ -35,6 +39,12 @@ _WORDS: dict[str, tuple[str, str]] = {
         "Reliability {reached} of 100, {needed} required.",
         "play about {more} more {unit} (Spearman-Brown)",
     ),
+}
+
+# Where a trait rests on several games, the advice names each.
+_SUGGESTIONS_BY_DETAIL = {
+    "progress": "play every game that the trait rests on to its end; so far {progress}",
+    "each": "play about this many more of each: {each} (Spearman-Brown)",
 }
 
 
@@ -60,4 +70,7 @@ class Reason(msgspec.Struct, frozen=True):
         """What to do about it."""
         if self.details.get("planned") == 0:  # then there is no number of units to name
             return "play the {unit}".format_map(self.details)
+        for detail, suggestion in _SUGGESTIONS_BY_DETAIL.items():
+            if detail in self.details:
+                return suggestion.format_map(self.details)
         return _WORDS[self.code][1].format_map(self.details)

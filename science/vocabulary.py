@@ -27,7 +27,7 @@ class _Terminal(Payload, frozen=True, gc=False):
 
     def contradiction(self, seq: int | None, t_us: int | None) -> Contradiction | None:
         """The client's terminal is the last event, so it names itself."""
-        if self.last_seq != seq:
+        if seq is not None and self.last_seq != seq:
             return Contradiction(
                 "last_seq", f"last_seq is {self.last_seq}, but this last event has seq {seq}"
             )

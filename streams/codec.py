@@ -13,14 +13,12 @@ from typing import Any, NoReturn
 import msgspec
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
 
-from science import vocabulary
+from science.checks import Flaw, Shape, flaw_between, shape_of, shown
 from science.event import Event, Payload
-from science.games import GAMES
-from streams.checks import Check, Flaw, Unreadable, check_of, pointer_to, shown
+from science.fields import Field
+from science.kinds import KINDS
 from streams.records import RECORDS, DeadLetter, SessionMetrics, TraitProfile
-from streams.schemas import Field, Registry, Schema
-
-__all__ = ["Codec", "Flaw", "HouseRecord", "Unreadable", "kinds"]
+from streams.schemas import Registry, Schema
 
 EVENT_BYTES_MAX = 65_536
 RECORD_BYTES_MAX = 2_097_152  # a dead letter holds a whole message, which the brokers cap at 1 MiB
@@ -33,6 +31,14 @@ _MALFORMED = (EOFError, IndexError, KeyError, OverflowError, StopIteration, Type
 HouseRecord = SessionMetrics | TraitProfile | DeadLetter
 
 
+class Unreadable(Exception):
+    """The bytes or fields are not a valid record. ``flaw`` says why."""
+
+    def __init__(self, flaw: Flaw) -> None:
+        super().__init__(f"{flaw.code} at {flaw.pointer or '/'}: {flaw.message}")
+        self.flaw = flaw
+
+
 class _Form(msgspec.Struct, frozen=True):
     """A schema made ready: what fastavro needs, and one check a field."""
 
@@ -41,9 +47,7 @@ class _Form(msgspec.Struct, frozen=True):
     sha256: bytes
     wire: Any  # as fastavro's parse_schema gives it
     transport: Any
-    checks: tuple[tuple[str, Check], ...]
-    names: frozenset[str]
-    nullable: frozenset[str]
+    shape: Shape
     value: Callable[..., Any]
     value_names: tuple[str, ...]
 
@@ -57,7 +61,7 @@ class Codec:
 
     def __init__(self, registry: Registry | None = None) -> None:
         registry = registry if registry is not None else Registry.load()
-        values: dict[str, type[Payload | HouseRecord]] = {**kinds(), **RECORDS}
+        values: dict[str, type[Payload | HouseRecord]] = {**KINDS, **RECORDS}
         forms = {schema.number: _form(schema, values[schema.kind]) for schema in registry.schemas}
         self._by_number = forms
         self._by_fingerprint = {form.schema.fingerprint: form for form in forms.values()}
@@ -75,9 +79,9 @@ class Codec:
         if form is None or not form.is_event:
             known = ", ".join(sorted(name for name, form in self._newest.items() if form.is_event))
             _refuse("unknown_kind", "", f"there is no event kind {shown(kind)}", f"use one of: {known}")
-        record = _completed(form, fields)
-        _check_fields(form, record)
-        _check_payload(_value(form, record), record)
+        _accept(form.shape.flaw(fields))
+        record = {name: fields.get(name) for name in form.shape.checks}
+        _accept(flaw_between(_value(form, record), record))
         return _framed(form, record, EVENT_BYTES_MAX)
 
     def decode(self, value: bytes) -> Event:
@@ -118,7 +122,7 @@ class Codec:
         """The bytes of what the house writes. Raises Unreadable if a field is out of its bounds."""
         form = self._by_value[type(record)]
         values = msgspec.structs.asdict(record)
-        _check_fields(form, values)
+        _accept(form.shape.flaw_of_values(values))
         return _framed(form, values, RECORD_BYTES_MAX)
 
     def decode_record(self, value: bytes) -> HouseRecord:
@@ -130,7 +134,7 @@ class Codec:
                     "unknown_kind", "", f"{form.schema.kind} is an event, not a record", "read it with decode"
                 )
             record = _read(form, body)
-            _check_fields(form, record)
+            _accept(form.shape.flaw_of_values(record))
             _check_canonical(form, record, body)
         except (Unreadable, MemoryError):
             raise
@@ -149,9 +153,9 @@ class Codec:
                 "read it with decode_record",
             )
         record = _read(form, body)
-        _check_fields(form, record)
+        _accept(form.shape.flaw_of_values(record))
         payload: Payload = _value(form, record)
-        _check_payload(payload, record)
+        _accept(flaw_between(payload, record))
         _check_canonical(form, record, body)
         return form, record, payload, body
 
@@ -188,32 +192,22 @@ class Codec:
         return form, body
 
 
-def kinds() -> dict[str, type[Payload]]:
-    """Every event kind: of the session's frame, and of every game."""
-    return {
-        **vocabulary.KINDS,
-        **{kind: value for game in GAMES.values() for kind, value in game.kinds.items()},
-    }
-
-
 def _form(schema: Schema, value: type[Payload | HouseRecord]) -> _Form:
     wire, transport = (
         parse_schema(_wire(schema, fields))
         for fields in (schema.fields, tuple(field for field in schema.fields if field.transport))
     )
-    names = frozenset(field.name for field in schema.fields)
+    shape = shape_of(schema.kind, schema.fields)
     return _Form(
         schema=schema,
         frame=_SINGLE_OBJECT + schema.fingerprint,
         sha256=bytes.fromhex(schema.sha256),
         wire=wire,
         transport=transport,
-        checks=tuple((field.name, check_of(field)) for field in schema.fields),
-        names=names,
-        nullable=frozenset(field.name for field in schema.fields if field.nullable),
+        shape=shape,
         value=value,
         # An older version may lack fields of today's value; their defaults in the value stand in.
-        value_names=tuple(name for name in value.__struct_fields__ if name in names),
+        value_names=tuple(name for name in value.__struct_fields__ if name in shape.checks),
     )
 
 
@@ -269,45 +263,9 @@ def _framed(form: _Form, record: Mapping[str, object], bytes_max: int) -> bytes:
     return framed
 
 
-def _completed(form: _Form, fields: Mapping[str, object]) -> dict[str, object]:
-    """The fields with null for each nullable one that is missing."""
-    for name in fields:
-        if name not in form.names:
-            known = ", ".join(sorted(form.names))
-            _refuse(
-                "unknown_field",
-                pointer_to(name),
-                f"{form.schema.kind} has no field {shown(name)}",
-                f"it has: {known}",
-            )
-    record = dict(fields)
-    for name, _ in form.checks:
-        if name not in record:
-            if name not in form.nullable:
-                _refuse(
-                    "missing_field",
-                    pointer_to(name),
-                    f"{name} is missing",
-                    f"send {name}; it may not be null",
-                )
-            record[name] = None
-    return record
-
-
-def _check_fields(form: _Form, record: Mapping[str, object]) -> None:
-    for name, check in form.checks:
-        if (flaw := check(record[name])) is not None:
-            raise Unreadable(flaw)
-
-
-def _check_payload(payload: Payload, record: Mapping[str, Any]) -> None:
-    if (wrong := payload.contradiction(record.get("seq"), record.get("t_us"))) is not None:
-        _refuse(
-            "inconsistent",
-            pointer_to(wrong.field),
-            wrong.message,
-            "send the two fields as they were measured together",
-        )
+def _accept(flaw: Flaw | None) -> None:
+    if flaw is not None:
+        raise Unreadable(flaw)
 
 
 def _check_canonical(form: _Form, record: Mapping[str, object], body: bytes) -> None:

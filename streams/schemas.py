@@ -21,6 +21,7 @@ from avro.errors import AvroException
 from avro.schema import parse
 from fastavro.schema import fingerprint, to_parsing_canonical_form
 
+from science.fields import Field, field_of, inner_type
 from streams.lint import lint, name_of
 
 _SUBFOLDERS = ("games", "records")
@@ -30,24 +31,6 @@ _LOCK_HEADER = "# number name version crc64 sha256 -- append-only, written by: k
 
 class SchemaRefused(Exception):
     """The folder and its lock do not agree, or two schemas cannot be told apart. The message says what to do."""
-
-
-class Field(msgspec.Struct, frozen=True, kw_only=True):
-    """One field of a flat record. ``type`` is long, string, bytes, boolean or enum; bounds are None where none is given."""
-
-    name: str
-    type: str
-    doc: str
-    nullable: bool = False
-    transport: bool = False
-    logical: str | None = None
-    minimum: int | None = None
-    maximum: int | None = None
-    min_length: int | None = None
-    max_length: int | None = None
-    pattern: str | None = None
-    symbols: tuple[str, ...] = ()
-    canonical_json: bool = False
 
 
 class Schema(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,23 +55,10 @@ class Registry(msgspec.Struct, frozen=True):
     def load(folder: Traversable | None = None) -> "Registry":
         """Read the folder and refuse it unless it is exactly what the lock says was published."""
         root = folder if folder is not None else _default()
-        locked = _locked(root)
-        found = {(kind, version): (sub, text) for sub, kind, version, text in _texts(root)}
+        locked, found = _locked(root), _found(root)
         if missing := sorted(found.keys() - {entry[:2] for entry in locked.values()}):
-            raise SchemaRefused(
-                f"not in {_LOCK}: {_names(missing)}. Run `kymograph schemas lock` to publish."
-            )
-        schemas = []
-        for number, (kind, version, crc, sha256) in locked.items():
-            if (kind, version) not in found:
-                raise SchemaRefused(f"{kind} v{version} was published, but its file is gone. Put it back.")
-            sub, text = found[kind, version]
-            schema = _schema(sub, kind, version, text, number)
-            if (schema.fingerprint.hex(), schema.sha256) != (crc, sha256):
-                raise SchemaRefused(
-                    f"{kind} v{version} changed after it was published. Put it back, add v{version + 1}."
-                )
-            schemas.append(schema)
+            raise SchemaRefused(f"not in {_LOCK}: {_names(missing)}. Run `kymograph lock` to publish.")
+        schemas = _published(locked, found)
         _refuse_twins(schemas)
         return Registry(tuple(schemas))
 
@@ -101,26 +71,46 @@ class Registry(msgspec.Struct, frozen=True):
 def lock(folder: Path | None = None) -> list[str]:
     """Publish what is new in the folder: append it to the lock. Returns the lines added; raises SchemaRefused."""
     root = folder if folder is not None else Path(str(_default()))
-    locked = _locked(root) if (root / _LOCK).is_file() else {}
-    published = {entry[:2] for entry in locked.values()}
-    number = max(locked, default=0)
-    lines = []
-    schemas = [_schema(sub, kind, version, text, 0) for sub, kind, version, text in _texts(root)]
-    _refuse_twins(schemas)
-    for schema in sorted(schemas, key=lambda schema: (schema.folder, schema.kind, schema.version)):
-        if (schema.kind, schema.version) not in published:
-            number += 1
-            lines.append(
-                f"{number} {schema.kind} {schema.version} {schema.fingerprint.hex()} {schema.sha256}"
-            )
-    old = (root / _LOCK).read_text(encoding="utf-8") if locked else _LOCK_HEADER + "\n"
-    (root / _LOCK).write_text(old + "".join(line + "\n" for line in lines), encoding="utf-8")
-    Registry.load(root)
+    lines = unpublished(root)
+    path = root / _LOCK
+    old = path.read_text(encoding="utf-8") if path.is_file() else _LOCK_HEADER + "\n"
+    path.write_text(old + "".join(line + "\n" for line in lines), encoding="utf-8")
     return lines
+
+
+def unpublished(folder: Traversable | None = None) -> list[str]:
+    """The lines that ``lock`` would append. Raises SchemaRefused, also where what is published is not as it was."""
+    root = folder if folder is not None else _default()
+    locked, found = _locked(root) if (root / _LOCK).is_file() else {}, _found(root)
+    published = _published(locked, found)
+    known = {(schema.kind, schema.version) for schema in published}
+    new = [
+        _schema(sub, kind, version, text, 0)
+        for (kind, version), (sub, text) in found.items()
+        if (kind, version) not in known
+    ]
+    _refuse_twins([*published, *new])
+    new.sort(key=lambda schema: (schema.folder, schema.kind, schema.version))
+    return [
+        f"{number} {schema.kind} {schema.version} {schema.fingerprint.hex()} {schema.sha256}"
+        for number, schema in enumerate(new, len(locked) + 1)
+    ]
 
 
 def check(folder: Traversable | None = None) -> list[str]:
     """Everything that is wrong with the folder, a line each: lock, style, compatibility of all versions of a kind."""
+    root = folder if folder is not None else _default()
+    found = breaches(root)
+    try:
+        Registry.load(root)
+    except SchemaRefused as refused:
+        if str(refused) not in found:
+            found.append(str(refused))
+    return found
+
+
+def breaches(folder: Traversable | None = None) -> list[str]:
+    """Everything that is wrong with the schemas themselves, whatever the lock says: style and compatibility."""
     root = folder if folder is not None else _default()
     breaches = []
     versions: dict[str, list[tuple[int, dict[str, Any]]]] = {}
@@ -141,10 +131,6 @@ def check(folder: Traversable | None = None) -> list[str]:
         for index, (_, old) in enumerate(known):
             for version, new in known[index + 1 :]:
                 breaches += [f"{kind} v{version}: {breach}" for breach in incompatibilities(old, new)]
-    try:
-        Registry.load(root)
-    except SchemaRefused as refused:
-        breaches.append(str(refused))
     return breaches
 
 
@@ -182,16 +168,11 @@ def incompatibilities(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[st
 def _meaning(field: Mapping[str, Any]) -> dict[str, Any]:
     """What a field means beside its wire type: default, logical type, bounds, and our own marks."""
     meaning = {name: value for name, value in field.items() if name not in ("name", "type", "doc")}
-    inner = _inner(field["type"])
+    inner = inner_type(field["type"])
     if isinstance(inner, dict):
         meaning["logicalType"] = inner.get("logicalType")
         meaning["enum default"] = inner.get("default")
     return {name: value for name, value in meaning.items() if value is not None or name == "default"}
-
-
-def _inner(avro_type: Any) -> Any:
-    """The type, out of its ["null", T]."""
-    return avro_type[1] if isinstance(avro_type, list) else avro_type
 
 
 def _default() -> Traversable:
@@ -215,6 +196,29 @@ def _texts(root: Traversable) -> Iterator[tuple[str, str, int, str]]:
                 int(version),
                 json.dumps(parsed, sort_keys=True, separators=(",", ":"), ensure_ascii=False),
             )
+
+
+_Found = Mapping[tuple[str, int], tuple[str, str]]  # (kind, version) -> folder, text
+
+
+def _found(root: Traversable) -> _Found:
+    return {(kind, version): (sub, text) for sub, kind, version, text in _texts(root)}
+
+
+def _published(locked: Mapping[int, tuple[str, int, str, str]], found: _Found) -> list[Schema]:
+    """What the lock holds, as it lies in the folder. Raises SchemaRefused where that is not as it was published."""
+    schemas = []
+    for number, (kind, version, crc, sha256) in locked.items():
+        if (kind, version) not in found:
+            raise SchemaRefused(f"{kind} v{version} was published, but its file is gone. Put it back.")
+        sub, text = found[kind, version]
+        schema = _schema(sub, kind, version, text, number)
+        if (schema.fingerprint.hex(), schema.sha256) != (crc, sha256):
+            raise SchemaRefused(
+                f"{kind} v{version} changed after it was published. Put it back, add v{version + 1}."
+            )
+        schemas.append(schema)
+    return schemas
 
 
 def _locked(root: Traversable) -> dict[int, tuple[str, int, str, str]]:
@@ -251,27 +255,7 @@ def _schema(folder: str, kind: str, version: int, text: str, number: int) -> Sch
         text=text,
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         fingerprint=bytes.fromhex(fingerprint(to_parsing_canonical_form(parsed), "CRC-64-AVRO")),
-        fields=tuple(_field(field) for field in parsed["fields"]),
-    )
-
-
-def _field(field: Mapping[str, Any]) -> Field:
-    inner = _inner(field["type"])
-    inner = inner if isinstance(inner, dict) else {"type": inner}
-    return Field(
-        name=field["name"],
-        type=inner["type"],
-        doc=field.get("doc", ""),
-        nullable=isinstance(field["type"], list),
-        transport=field.get("transport", False),
-        logical=inner.get("logicalType"),
-        minimum=field.get("minimum"),
-        maximum=field.get("maximum"),
-        min_length=field.get("minLength"),
-        max_length=field.get("maxLength"),
-        pattern=field.get("pattern"),
-        symbols=tuple(inner.get("symbols", ())),
-        canonical_json=field.get("json") == "canonical",
+        fields=tuple(field_of(field) for field in parsed["fields"]),
     )
 
 

@@ -8,11 +8,12 @@ import msgspec
 import pytest
 
 from science import vocabulary
+from science.fields import Field
 from science.games import GAMES
-from streams.codec import kinds
+from science.kinds import KINDS
 from streams.lint import HOUSE_KINDS
 from streams.records import RECORDS
-from streams.schemas import Field, Registry, Schema
+from streams.schemas import Registry, Schema
 
 REGISTRY = Registry.load()
 NEWEST = REGISTRY.newest("games")
@@ -36,9 +37,9 @@ def payload_of(schema: Schema) -> list[Field]:
 
 def test_every_kind_has_a_schema_and_every_schema_a_kind():
     """A kind without a schema cannot be sent; a schema without a kind cannot be scored."""
-    assert sorted(kinds()) == sorted(NEWEST)
+    assert sorted(KINDS) == sorted(NEWEST)
     assert sorted(RECORDS) == sorted(REGISTRY.newest("records"))
-    assert set(kinds()) >= HOUSE_KINDS
+    assert set(KINDS) >= HOUSE_KINDS
 
 
 def test_no_game_takes_the_kinds_of_another():
@@ -51,7 +52,7 @@ def test_no_game_takes_the_kinds_of_another():
 @pytest.mark.parametrize("kind", sorted(NEWEST))
 def test_payload_structs_mirror_their_schemas(kind):
     """The science sees exactly what the wire holds: the same fields, in the same order, of the same types."""
-    assert fields_of(kinds()[kind]) == [(field.name, wire_type(field)) for field in payload_of(NEWEST[kind])]
+    assert fields_of(KINDS[kind]) == [(field.name, wire_type(field)) for field in payload_of(NEWEST[kind])]
 
 
 @pytest.mark.parametrize("name", sorted(RECORDS))
@@ -64,7 +65,7 @@ def test_record_structs_mirror_their_schemas(name):
 @pytest.mark.parametrize("schema", REGISTRY.schemas, ids=lambda schema: f"{schema.kind} v{schema.version}")
 def test_every_published_version_can_still_be_given_to_the_science(schema):
     """An event of years ago lacks the fields of today; each of them has a default, or replay would stop there."""
-    value = {**kinds(), **RECORDS}[schema.kind]
+    value = {**KINDS, **RECORDS}[schema.kind]
     known = {field.name for field in schema.fields}
     required = {field.name for field in msgspec.structs.fields(value) if field.required}
     assert required <= known
@@ -73,7 +74,7 @@ def test_every_published_version_can_still_be_given_to_the_science(schema):
 def test_every_kind_has_an_example():
     """The examples are the first thing that people read."""
     names = {entry.name for entry in (files("schemas") / "avro" / "examples").iterdir()}
-    assert names == {f"{kind}.json" for kind in kinds()}
+    assert names == {f"{kind}.json" for kind in KINDS}
 
 
 def test_null_is_said_with_none():

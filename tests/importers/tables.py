@@ -5,7 +5,7 @@ from pathlib import Path
 
 from agents.event_logger import EventLogger
 from agents.local import LocalWorker, RowTable
-from importers.ds000030 import balloon_events
+from importers.ds000030 import events
 from importers.importing import Imported, bring_in
 from streams.memory import MemoryLog
 from tests.agents.doors import door, metrics, profiles, scoring
@@ -42,7 +42,7 @@ class Taken:
         self.log = MemoryLog()
         self.skipped: Counter[str] = Counter()
         logger = logger or door(path.parent, self.log)
-        self.imported: Imported = bring_in(balloon_events(path, self.skipped), logger)
+        self.imported: Imported = bring_in(events(path, None, self.skipped), logger)
         LocalWorker(self.log, RowTable(Path(":memory:")), scoring()).catch_up()
         self.measures = {record.session_id: record.measures for record in metrics(self.log)}
         self.profiles = {record.session_id: record.profile for record in profiles(self.log)}

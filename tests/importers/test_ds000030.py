@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from agents.event_logger import Verdict
-from importers.ds000030 import NotOfThisForm, balloon_events
+from importers.ds000030 import events
 from importers.importing import bring_in
+from importers.tables import NotOfThisForm
 from streams.memory import MemoryLog
 from tests.agents.doors import CODEC, door, size, the_log
 from tests.importers.tables import HEADER, Press, Taken, presses, table, taken
@@ -37,10 +38,10 @@ def test_every_press_becomes_an_event_with_its_own_times(tmp_path: Path) -> None
     assert (result.imported.rejected, result.imported.closed) == (0, 0)
     assert (measured(result)["closed"], codes(result)) == ("completed", set())
     assert tally(result)["scored"] == 12
-    events = [CODEC.fields(record.value) for record in the_log(result.log)]
-    first = next(fields for kind, fields in events if kind == "balloon_risk.pumped")
+    told = [CODEC.fields(record.value) for record in the_log(result.log)]
+    first = next(fields for kind, fields in told if kind == "balloon_risk.pumped")
     assert (first["onset_t_us"], first["latency_us"], first["t_us"]) == (1_000_000, 413_000, 1_413_000)
-    started = events[0][1]
+    started = told[0][1]
     assert (started["subject_id"], started["key_id"]) == ("sub-1", None)
     assert str(started["consent_basis"]).startswith("public_dataset")
 
@@ -122,7 +123,7 @@ def test_what_is_no_table_is_refused_before_anything_is_recorded(content: bytes,
     path.write_bytes(content)
     log = MemoryLog()
     with pytest.raises(NotOfThisForm, match="bart"):
-        bring_in(balloon_events(path, Counter()), door(tmp_path, log))
+        bring_in(events(path, None, Counter()), door(tmp_path, log))
     assert size(log) == 0
 
 
@@ -156,7 +157,7 @@ def test_a_row_that_cannot_be_read_is_named_and_leaves_a_hole(column: int, text:
     rows[len(CAREFUL) + 5] = tuple(bad)  # type: ignore[call-overload]
     result = taken(tmp_path, table(rows))
     (refusal,) = result.imported.refusals
-    assert refusal.place == f"line {len(CAREFUL) + 7}"
+    assert refusal.place == f"bart.csv line {len(CAREFUL) + 7}"
     assert refusal.verdict.message is not None
     assert len(refusal.verdict.message) < 200
     assert (refusal.verdict.code, refusal.verdict.session_id) == ("malformed", SESSION)
@@ -177,7 +178,7 @@ def test_the_named_line_is_the_line_of_the_file(tmp_path: Path) -> None:
     lines[2] += ',"two\nlines"'
     (refusal,) = taken(tmp_path, "\n".join(lines) + "\n").imported.refusals
     text = (tmp_path / "bart.csv").read_text().splitlines()
-    assert "JUMP" in text[int(refusal.place.removeprefix("line ")) - 1]
+    assert "JUMP" in text[int(refusal.place.removeprefix("bart.csv line ")) - 1]
 
 
 def test_an_unknown_action_is_refused_and_named(tmp_path: Path) -> None:
@@ -258,6 +259,6 @@ def test_a_second_import_of_the_same_table_is_all_duplicates(tmp_path: Path) -> 
     path.write_text(table([*CAREFUL, *other(CAREFUL)]), encoding="utf-8")
     log = MemoryLog()
     logger = door(tmp_path, log)
-    first, second = (bring_in(balloon_events(path, Counter()), logger) for _ in range(2))
+    first, second = (bring_in(events(path, None, Counter()), logger) for _ in range(2))
     assert (first.accepted, first.duplicate) == (second.duplicate, second.accepted) == (first.read, 0)
-    assert all(not isinstance(item.event, Verdict) for item in balloon_events(path, Counter()))
+    assert all(not isinstance(item.event, Verdict) for item in events(path, None, Counter()))

@@ -1,14 +1,19 @@
 """JSON lines, and the counting and closing that every import shares: ``importers/jsonl.py`` and its neighbours."""
 
+import gzip
+import io
 import json
 from collections.abc import Iterable
+from math import log
 from pathlib import Path
+from statistics import mean, stdev
 
 import pytest
 
 from agents.local import LocalWorker, RowTable
 from importers import jsonl
 from importers.importing import Imported, Parsed, bring_in
+from importers.tables import NotOfThisForm
 from streams.memory import MemoryLog
 from tests.agents.doors import CODEC, Fields, door, metrics, paused, people, scoring, size, the_log
 from tests.agents.test_seed_form import collect, end, pump
@@ -142,3 +147,96 @@ def test_an_input_of_nothing_is_nothing(tmp_path: Path) -> None:
     imported, log = brought(tmp_path, [])
     assert (imported.read, imported.closed, size(log)) == (0, 0, 0)
     assert bring_in(iter(list[Parsed]()), door(tmp_path)).read == 0
+
+
+# ------------------------------------------------------------------------------------------------ golden
+
+
+def written_by_hand() -> list[Fields]:
+    """A session as somebody may write it down: four balloons of at most 10 pumps at 2 cents; the third bursts."""
+    config = {"balloons": 4, "burst_law": "uniform", "max_pumps": 10, "value_per_pump_c": 2}
+    events: list[Fields] = [
+        {
+            "kind": "session.started",
+            "participant_ref": "somebody",
+            "consent_basis": "declared:test",
+            "battery": "by hand",
+            "protocol": {"games": [{"game": "balloon_risk", "config": config}]},
+            "device_input": "mouse",
+            "t_us": 0,
+        },
+        {"kind": "balloon_risk.game_started", "config": config, "t_us": 0},
+    ]
+    t_us, bank_c = 1_000_000, 0
+    for i, (pumps, how) in enumerate(
+        [(4, "collected"), (2, "collected"), (3, "exploded"), (6, "collected")], 1
+    ):
+        shown = {"i": i, "color": "red", "max_pumps": 10, "value_per_pump_c": 2, "practice": False}
+        events.append({"kind": "balloon_risk.shown", **shown, "t_us": t_us})
+        for k in range(1, pumps + 1):
+            latency_us = 400_000 + 50_000 * k
+            times = {"onset_t_us": t_us, "latency_us": latency_us, "t_us": t_us + latency_us}
+            events.append({"kind": "balloon_risk.pumped", "i": i, "k": k, **times})
+            t_us += latency_us + 100_000
+        if how == "collected":
+            bank_c += 2 * pumps
+            money = {"pumps": pumps, "earned_c": 2 * pumps, "bank_c": bank_c}
+            times = {"onset_t_us": t_us, "latency_us": 700_000, "t_us": t_us + 700_000}
+            events.append({"kind": "balloon_risk.collected", "i": i, **money, **times})
+        else:
+            events.append({"kind": "balloon_risk.exploded", "i": i, "at_pump": pumps, "t_us": t_us})
+        t_us += 1_500_000
+    events.append({"kind": "balloon_risk.game_completed", "reason": "finished", "t_us": t_us})
+    events.append({"kind": "session.completed", "last_seq": len(events), "t_us": t_us})
+    return [{**event, "session_id": "by-hand", "seq": seq} for seq, event in enumerate(events)]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_session_written_by_hand_gives_the_metrics_worked_out_by_hand(
+    *, packed: bool, tmp_path: Path
+) -> None:
+    """Compressed or not. Collected 4, 2 and 6 pumps, burst at 3; a second import is all duplicates."""
+    content = b"".join(lines(written_by_hand()))
+    records = MemoryLog()
+    logger = door(tmp_path, records)
+    sent = gzip.compress(content) if packed else content
+    first, second = (bring_in(jsonl.events_of(io.BytesIO(sent)), logger) for _ in range(2))
+    assert (first.read, first.accepted, first.closed) == (27, 27, 0)
+    assert (second.read, second.duplicate, second.closed) == (27, 27, 0)
+    LocalWorker(records, RowTable(Path(":memory:")), scoring()).catch_up()
+    (record,) = metrics(records)
+    found = json.loads(record.measures)["metrics"]
+    latencies_ms = [400 + 50 * k for pumps in (4, 2, 3, 6) for k in range(1, pumps + 1)]
+    golden = {
+        "balloon.n": 4,
+        "balloon.n_exploded": 1,
+        "balloon.n_pumps": 15,
+        "balloon.aap": 4,
+        "balloon.sd_adj": 2,
+        "balloon.cv_adj": 0.5,
+        "balloon.mean_pumps_all": 3.75,
+        "balloon.efficiency": 12 / (4 * 5 * 0.5),
+        "balloon.intended_km": 1 + 1 + 3 / 4 + 3 / 4 + 3 / 8 + 3 / 8,
+        "balloon.mean_ln_latency": mean(map(log, latencies_ms)),
+        "balloon.sd_ln_latency": stdev(map(log, latencies_ms)),
+        "balloon.collect_ln": log(700),
+    }
+    for name, value in golden.items():
+        assert found[name]["value"] / 1_000_000 == pytest.approx(value, abs=1e-6), name
+
+
+@pytest.mark.parametrize("cut", [20, -4, None])
+def test_a_broken_compression_is_not_the_end_of_the_input(cut: int | None, tmp_path: Path) -> None:
+    """What came before it is kept and open; the whole input, sent again, is then whole."""
+    content = b"".join(lines([event for session in people(60) for event in session]))
+    packed = bytearray(gzip.compress(content))
+    if cut is None:
+        packed[len(packed) // 2] ^= 0xFF
+    records = MemoryLog()
+    logger = door(tmp_path, records)
+    with pytest.raises(NotOfThisForm, match="send the whole input again"):
+        bring_in(jsonl.events_of(io.BytesIO(bytes(packed[:cut]))), logger)
+    assert "session.abandoned" not in kinds(records)
+    again = bring_in(jsonl.events_of(io.BytesIO(gzip.compress(content))), logger)
+    assert (again.rejected, again.closed) == (0, 0)
+    assert again.accepted + again.duplicate == again.read == len(content.splitlines())

@@ -15,7 +15,6 @@ from science.canonical import canonical
 from science.event import Event, Payload
 from science.game import Metric
 from science.games.balloon_risk.vocabulary import (
-    KINDS,
     Collected,
     Exploded,
     GameCompleted,
@@ -24,18 +23,17 @@ from science.games.balloon_risk.vocabulary import (
     Shown,
     TimedOut,
 )
+from science.kinds import KINDS
 from science.mapping import Published, load
 from science.measure import Measures, measure
 from science.profile import Profile, TraitScore, infer
 from science.session import Session
-from science.vocabulary import KINDS as FRAME_KINDS
 from science.vocabulary import Abandoned, Aborted, Completed, Started
 
 Step = tuple[int, Payload]
 Balloon = tuple[int, str]  # pumps; collected, exploded, timed_out, unfinished
 
-ALL_KINDS: dict[str, type[Payload]] = {**FRAME_KINDS, **KINDS}
-KIND_OF = {payload_type: kind for kind, payload_type in ALL_KINDS.items()}
+KIND_OF = {payload_type: kind for kind, payload_type in KINDS.items()}
 
 # Twenty balloons of an ordinary person: six bursts, intended pumps about 4.5.
 TYPICAL: list[Balloon] = [

@@ -64,9 +64,10 @@ def with_mapping(**fields: object) -> Published:
 
 
 def with_rule(**fields: object) -> Published:
-    """The pilot with the rule of risk tolerance changed."""
-    rule = msgspec.structs.replace(pilot().mapping.traits["risk_tolerance"], **fields)
-    return with_mapping(traits={"risk_tolerance": rule})
+    """The pilot with the one metric of risk tolerance ruled otherwise."""
+    rule = pilot().mapping.traits["risk_tolerance"]
+    metric = msgspec.structs.replace(rule.metrics[0], **fields)
+    return with_mapping(traits={"risk_tolerance": msgspec.structs.replace(rule, metrics=[metric])})
 
 
 def with_metric(value: float, se: float, n: int = 20) -> Measures:

@@ -9,8 +9,9 @@ import fastavro
 import pytest
 from hypothesis import strategies as st
 
+from science.fields import Field
 from streams.codec import Codec, Unreadable
-from streams.schemas import Field, Registry, Schema
+from streams.schemas import Registry, Schema
 
 REGISTRY = Registry.load()
 CODEC = Codec(REGISTRY)

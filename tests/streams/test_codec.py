@@ -12,9 +12,9 @@ from fastavro.schema import to_parsing_canonical_form
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from science.fields import Field
 from streams.codec import Unreadable
 from streams.records import RECORDS
-from streams.schemas import Field
 from tests.streams.examples import (
     CODEC,
     EXAMPLES,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from streams.lint import lint
-from streams.schemas import Registry, SchemaRefused, check, incompatibilities, lock
+from streams.schemas import Registry, SchemaRefused, breaches, check, incompatibilities, lock, unpublished
 
 PUBLISHED = Path(str(files("schemas") / "avro"))
 
@@ -97,6 +97,24 @@ def test_what_is_not_published_is_not_used_until_the_lock_has_grown(folder):
     assert lock(folder) == [], "a second lock has nothing to add"
 
 
+def test_a_lock_that_is_refused_is_not_written(folder):
+    """Nothing is published beside an edit, however new it is."""
+    longer = schema_of("session.aborted")
+    _compatible(longer)
+    write(folder, "session.aborted", 2, longer)
+    (line,) = unpublished(folder)
+    assert line.split(" ")[:3] == [str(len(Registry.load().schemas) + 1), "session.aborted", "2"]
+    schema = schema_of("session.paused")
+    schema["doc"] += " "
+    write(folder, "session.paused", 1, schema)
+    before = (folder / "published.lock").read_bytes()
+    for refused in (lock, unpublished):
+        with pytest.raises(SchemaRefused, match="changed after it was published"):
+            refused(folder)
+    assert (folder / "published.lock").read_bytes() == before
+    assert breaches(folder) == [], "in themselves the schemas are in order"
+
+
 def test_a_lock_is_made_where_there_is_none(folder):
     """A new house begins with an empty lock; a running one without its lock is told so."""
     (folder / "published.lock").unlink()
@@ -170,7 +188,8 @@ def test_a_file_that_is_no_schema_is_refused(folder):
         Registry.load(folder)
     assert any("notes.txt is no schema" in breach for breach in check(folder))
     (folder / "games" / "notes.txt").rename(folder / "games" / "session.napped.v1.avsc")
-    assert any("session.napped.v1.avsc is no JSON" in breach for breach in check(folder))
+    (breach,) = check(folder)
+    assert "session.napped.v1.avsc is no JSON" in breach
 
 
 def test_what_avro_itself_refuses_is_found():

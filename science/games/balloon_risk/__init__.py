@@ -9,7 +9,7 @@ from science.game import Game
 from science.games.balloon_risk.influences import influences
 from science.games.balloon_risk.metrics import DEFINITIONS, measure
 from science.games.balloon_risk.play import BalloonPlay, Config
-from science.games.balloon_risk.sample import ScoredBalloon, sample
+from science.games.balloon_risk.sample import ScoredBalloon, account, sample
 from science.games.balloon_risk.vocabulary import KINDS, GameStarted
 
 
@@ -31,6 +31,7 @@ GAME = Game(
     planned=planned,
     unit=ScoredBalloon,
     sample=sample,
+    account=account,
     measure=measure,
     influences=influences,
     definitions=DEFINITIONS,

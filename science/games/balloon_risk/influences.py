@@ -2,77 +2,54 @@
 
 from collections.abc import Sequence
 
-from science.estimate import Clusters, combined
-from science.exact import MICRO, Q32, Moments, micro_ratio
-from science.games.balloon_risk.sample import (
-    ScoredBalloon,
-    began_after,
-    ln_pumps,
-    pumps_after,
-    steps_up,
-)
+from science.estimate import NONE, Clusters, combined, one
+from science.exact import MICRO, Q32, micro_ratio
+from science.games.balloon_risk.sample import Account, began_after, pumps_after
 from science.survival import ln_influences
 
 
-def influences(balloons: Sequence[ScoredBalloon]) -> dict[str, list[int]]:
+def influences(accounts: Sequence[Account]) -> dict[str, list[int]]:
     """One list a metric that has a spread to speak of, one number a balloon, in micro-units."""
-    found = {} if all(b.exploded for b in balloons) else _ln_intended(balloons)
-    found |= _spread_of_pumps(balloons)
-    found |= _latencies(balloons)
-    found |= _after_outcomes(balloons)
+    found: dict[str, list[int]] = {}
+    balloons = [of.balloon for of in accounts]
+    if not all(balloon.exploded for balloon in balloons):
+        by_fate = ln_influences([(balloon.pumps, balloon.exploded) for balloon in balloons])
+        found["ln_intended_km"] = [by_fate[balloon.pumps, balloon.exploded] for balloon in balloons]
+    pumps = Clusters(NONE if balloon.exploded else one(balloon.pumps) for balloon in balloons)
+    if pumps.count >= 3 and pumps.total:
+        found["cv_adj"] = _of_ratio(pumps)
+    latencies = Clusters(of.latencies for of in accounts)
+    if latencies.count >= 10:
+        found["mean_ln_latency"] = latencies.mean_influences(Q32)
+        found["sd_ln_latency"] = latencies.sd_influences(Q32)
+    found |= _after_outcomes(accounts, pumps)
     return {f"balloon.{name}": values for name, values in found.items()}
 
 
-def _ln_intended(balloons: Sequence[ScoredBalloon]) -> dict[str, list[int]]:
-    by_fate = ln_influences((b.pumps, b.exploded) for b in balloons)
-    return {"ln_intended_km": [by_fate[b.pumps, b.exploded] for b in balloons]}
+def _of_ratio(pumps: Clusters) -> list[int]:
+    """Of SD over mean."""
+    sd, mean = pumps.sd_micro(), micro_ratio(pumps.total, pumps.count)
+    return combined((MICRO, mean, pumps.sd_influences()), (-sd * MICRO, mean * mean, pumps.mean_influences()))
 
 
-def _spread_of_pumps(balloons: Sequence[ScoredBalloon]) -> dict[str, list[int]]:
-    pumps = Clusters([] if b.exploded else [b.pumps] for b in balloons)
-    if pumps.count < 3 or pumps.total == 0:
-        return {}
-    spread = Moments(b.pumps for b in balloons if not b.exploded)
-    sd = spread.sd_micro()
-    if sd == 0:
-        return {}
-    of_mean, of_sd = pumps.mean_influences(), pumps.sd_influences(sd)
-    mean = micro_ratio(pumps.total, pumps.count)
-    # cv = sd / mean
-    of_cv = combined((MICRO, mean, of_sd), (-sd * MICRO, mean * mean, of_mean))
-    return {"cv_adj": of_cv}
-
-
-def _latencies(balloons: Sequence[ScoredBalloon]) -> dict[str, list[int]]:
-    latencies = Clusters([ln_pumps(b) for b in balloons])
-    if latencies.count < 10:
-        return {}
-    sd = Moments(x for b in balloons for x in ln_pumps(b)).sd_micro(Q32)
-    found = {"mean_ln_latency": latencies.mean_influences(Q32)}
-    if sd:
-        found["sd_ln_latency"] = latencies.sd_influences(sd, Q32)
-    return found
-
-
-def _after_outcomes(balloons: Sequence[ScoredBalloon]) -> dict[str, list[int]]:
+def _after_outcomes(accounts: Sequence[Account], pumps: Clusters) -> dict[str, list[int]]:
     found = {}
-    steps = Clusters([steps_up([b]) for b in balloons])
+    steps = Clusters(one(of.step) for of in accounts)
     if steps.count >= 3:
         found["post_win_escalation"] = steps.mean_influences(Q32)
-    late, soon = (Clusters([began_after([b], loss=loss) for b in balloons]) for loss in (True, False))
+    late, soon = (Clusters(began_after(of, loss=loss) for of in accounts) for loss in (True, False))
     if min(late.count, soon.count) >= 2:
         found["post_loss_latency"] = combined(
             (1, 1, late.mean_influences(Q32)), (-1, 1, soon.mean_influences(Q32))
         )
-    loss, win = (Clusters([pumps_after([b], loss=loss) for b in balloons]) for loss in (True, False))
-    collected = Clusters([] if b.exploded else [b.pumps] for b in balloons)
-    if min(loss.count, win.count) >= 2 and collected.total:
-        aap = micro_ratio(collected.total, collected.count)
+    loss, win = (Clusters(pumps_after(of, loss=loss) for of in accounts) for loss in (True, False))
+    if min(loss.count, win.count) >= 2 and pumps.total:
+        aap = micro_ratio(pumps.total, pumps.count)
         difference = micro_ratio(loss.total * win.count - win.total * loss.count, loss.count * win.count)
-        # difference / aap
+        # of difference / aap
         found["post_loss_rel"] = combined(
             (MICRO, aap, loss.mean_influences()),
             (-MICRO, aap, win.mean_influences()),
-            (-difference * MICRO, aap * aap, collected.mean_influences()),
+            (-difference * MICRO, aap * aap, pumps.mean_influences()),
         )
     return found

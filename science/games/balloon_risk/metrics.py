@@ -6,17 +6,10 @@ of every latency metric, and a balloon follows a loss or a win only if the one b
 
 from collections.abc import Iterable, Sequence
 
+from science.estimate import Clusters, one
 from science.exact import MICRO, Q32, Line, Moments, ln, micro_ratio
 from science.game import Definition, Metric
-from science.games.balloon_risk.play import FLOOR_US
-from science.games.balloon_risk.sample import (
-    ScoredBalloon,
-    began_after,
-    has_first_pump,
-    ln_pumps,
-    pumps_after,
-    steps_up,
-)
+from science.games.balloon_risk.sample import Account, ScoredBalloon, began_after, pumps_after
 from science.survival import intended_pumps
 
 _LN_1000 = ln(1_000)  # latencies are kept in us and reported in ln ms
@@ -89,13 +82,14 @@ _UNIT = {definition.id: definition.unit for definition in DEFINITIONS}
 _Found = tuple[int | None, int, int | None, str | None]  # value, n, standard error, reason
 
 
-def measure(balloons: Sequence[ScoredBalloon]) -> dict[str, Metric]:
+def measure(accounts: Sequence[Account]) -> dict[str, Metric]:
     """Every metric of balloon risk over scored balloons, by id."""
+    balloons = [account.balloon for account in accounts]
     found = {
         **_counts(balloons),
         **_pumping(balloons),
-        **_latency(balloons),
-        **_after_outcomes(balloons),
+        **_latency(accounts),
+        **_after_outcomes(accounts),
         **_trends(balloons),
     }
     if not balloons:
@@ -179,21 +173,15 @@ def _pumping(balloons: Sequence[ScoredBalloon]) -> dict[str, _Found]:
     return found
 
 
-def _latency(balloons: Sequence[ScoredBalloon]) -> dict[str, _Found]:
-    pumps = Moments(x for b in balloons for x in ln_pumps(b))
-    first = Moments(ln(b.pump_latencies_us[0]) for b in balloons if has_first_pump(b))
-    collect = Moments(
-        ln(b.collect_latency_us)
-        for b in balloons
-        if b.collect_latency_us is not None and b.collect_latency_us >= FLOOR_US
-    )
+def _latency(accounts: Sequence[Account]) -> dict[str, _Found]:
+    pumps = Clusters(of.latencies for of in accounts)
+    first = Clusters(one(of.first) for of in accounts)
+    collect = Clusters(one(of.collect) for of in accounts)
     few = _absent(pumps.count, "too_few_latencies")
     return {
         "mean_ln_latency": _mean_ln(pumps, se=None) if pumps.count >= 10 else few,
         "sd_ln_latency": (pumps.sd_micro(Q32), pumps.count, None, None) if pumps.count >= 10 else few,
-        "first_pump_ln": _mean_ln(first, se=_se(first))
-        if first.count
-        else _absent(0, "too_few_latencies"),
+        "first_pump_ln": _mean_ln(first, se=_se(first)) if first.count else _absent(0, "too_few_latencies"),
         "collect_ln": _mean_ln(collect, se=_se(collect))
         if collect.count >= 3
         else _absent(collect.count, "too_few_latencies"),
@@ -210,12 +198,12 @@ def _se(moments: Moments) -> int | None:
     return moments.se_micro(Q32) if moments.count > 1 else None
 
 
-def _after_outcomes(balloons: Sequence[ScoredBalloon]) -> dict[str, _Found]:
+def _after_outcomes(accounts: Sequence[Account]) -> dict[str, _Found]:
     """What a loss or a win does to the balloon after it."""
-    aap = Moments(b.pumps for b in balloons if not b.exploded)
-    loss, win = Moments(pumps_after(balloons, loss=True)), Moments(pumps_after(balloons, loss=False))
-    late, soon = Moments(began_after(balloons, loss=True)), Moments(began_after(balloons, loss=False))
-    steps = Moments(steps_up(balloons))
+    aap = Moments(of.balloon.pumps for of in accounts if not of.balloon.exploded)
+    loss, win = (Clusters(pumps_after(of, loss=loss) for of in accounts) for loss in (True, False))
+    late, soon = (Clusters(began_after(of, loss=loss) for of in accounts) for loss in (True, False))
+    steps = Clusters(one(of.step) for of in accounts)
     found = {
         "post_loss_rel": _absent(min(loss.count, win.count), "too_few_pairs"),
         "post_loss_latency": _absent(min(late.count, soon.count), "too_few_pairs"),

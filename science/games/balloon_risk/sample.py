@@ -1,11 +1,13 @@
 """Balloon risk: what is left of a play once it is over, balloon by balloon."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import msgspec
 
+from science.estimate import NONE, Sums, one
 from science.exact import ln
-from science.games.balloon_risk.play import FLOOR_US, BalloonPlay
+from science.games.balloon_risk.play import FLOOR_US, Balloon, BalloonPlay
 
 
 class ScoredBalloon(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -30,9 +32,10 @@ def sample(plays: Sequence[BalloonPlay]) -> list[ScoredBalloon]:
     """The scored balloons of the plays, in order. Nothing follows across plays, nor across a balloon that was dropped."""
     units = []
     for play in plays:
-        before = None
+        before: Balloon | None = None
         for balloon in play.scored:
             follows = before if before is not None and balloon.i == before.i + 1 else None
+            won = follows is not None and follows.end == "collected"
             units.append(
                 ScoredBalloon(
                     i=balloon.i,
@@ -40,10 +43,8 @@ def sample(plays: Sequence[BalloonPlay]) -> list[ScoredBalloon]:
                     value_c=balloon.value_c,
                     pumps=balloon.pumps,
                     exploded=balloon.end == "exploded",
-                    after_loss=None if follows is None else follows.end == "exploded",
-                    before_pumps=follows.pumps
-                    if follows is not None and follows.end == "collected"
-                    else None,
+                    after_loss=None if follows is None else not won,
+                    before_pumps=follows.pumps if follows is not None and won else None,
                     pump_latencies_us=tuple(balloon.pump_latencies_us),
                     collect_latency_us=balloon.collect_latency_us,
                 )
@@ -52,31 +53,45 @@ def sample(plays: Sequence[BalloonPlay]) -> list[ScoredBalloon]:
     return units
 
 
-# ---------------------------------------------------- what the metrics look at, in Q32 where it is a logarithm of us
+class Account(msgspec.Struct, frozen=True, gc=False):
+    """A balloon with its logarithms taken, once: Q32, of us where of a latency, without anticipations.
+
+    ``latencies`` are of all pumps, ``first`` of the first, ``collect`` of the cashing in, each None where there is none;
+    ``step`` is ln(p_j / p_j-1) where both were collected and pumped.
+    """
+
+    balloon: ScoredBalloon
+    latencies: Sums
+    first: int | None
+    collect: int | None
+    step: int | None
 
 
-def ln_pumps(balloon: ScoredBalloon) -> list[int]:
-    """The logarithms of the latencies of its pumps, without anticipations."""
-    return [ln(latency) for latency in balloon.pump_latencies_us if latency >= FLOOR_US]
+def account(balloon: ScoredBalloon) -> Account:
+    """Take the logarithms of one balloon."""
+    waits, money = balloon.pump_latencies_us, balloon.collect_latency_us
+    logarithms = [ln(latency) for latency in waits if latency >= FLOOR_US]
+    pumps, before = balloon.pumps, balloon.before_pumps
+    return Account(
+        balloon=balloon,
+        latencies=(len(logarithms), sum(logarithms), sum([x * x for x in logarithms])),
+        first=logarithms[0] if waits and waits[0] >= FLOOR_US else None,
+        collect=ln(money) if money is not None and money >= FLOOR_US else None,
+        step=_ln_pumps(pumps) - _ln_pumps(before) if not balloon.exploded and pumps and before else None,
+    )
 
 
-def has_first_pump(balloon: ScoredBalloon) -> bool:
-    """It was pumped at all, and not in anticipation."""
-    return bool(balloon.pump_latencies_us) and balloon.pump_latencies_us[0] >= FLOOR_US
+@cache
+def _ln_pumps(pumps: int) -> int:
+    return ln(pumps)  # of a thousand counts at most
 
 
-def pumps_after(balloons: Sequence[ScoredBalloon], *, loss: bool) -> list[int]:
-    """The pumps of the collected balloons that follow a loss (or a win)."""
-    return [b.pumps for b in balloons if b.after_loss is loss and not b.exploded]
+def pumps_after(of: Account, *, loss: bool) -> Sums:
+    """The pumps of a collected balloon that follows a loss (or a win)."""
+    balloon = of.balloon
+    return one(balloon.pumps) if balloon.after_loss is loss and not balloon.exploded else NONE
 
 
-def began_after(balloons: Sequence[ScoredBalloon], *, loss: bool) -> list[int]:
-    """The logarithms of the first latencies of the balloons that follow a loss (or a win)."""
-    return [ln(b.pump_latencies_us[0]) for b in balloons if b.after_loss is loss and has_first_pump(b)]
-
-
-def steps_up(balloons: Sequence[ScoredBalloon]) -> list[int]:
-    """ln(p_j / p_j-1) of the collected balloons that follow a collected one, both pumped."""
-    return [
-        ln(b.pumps) - ln(b.before_pumps) for b in balloons if not b.exploded and b.pumps and b.before_pumps
-    ]
+def began_after(of: Account, *, loss: bool) -> Sums:
+    """The first latency of a balloon that follows a loss (or a win)."""
+    return one(of.first) if of.balloon.after_loss is loss else NONE

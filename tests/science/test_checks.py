@@ -1,11 +1,15 @@
 """What one field must be: every bound, type and form, at its edge and one beyond."""
 
-import pytest
+import json
 
-from streams.checks import check_of
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from science.checks import check_of, nearest, shape_of
+from science.fields import Field
 from streams.codec import Unreadable
 from streams.records import RECORDS
-from streams.schemas import Field
 from tests.streams.examples import (
     CODEC,
     EXAMPLES,
@@ -145,6 +149,53 @@ def test_json_inside_an_event_is_canonical_or_refused(text):
     assert refusal(CODEC.decode, raw("balloon_risk.game_started", fields)) == ("not_canonical", "/config")
 
 
+def is_canonical(text: str) -> bool:
+    """As Python's own reader and writer of JSON see it."""
+
+    def integer(digits: str) -> int:
+        if abs(number := int(digits)) >= 2**53:
+            raise ValueError(digits)
+        return number
+
+    def no_number(digits: str) -> None:
+        raise ValueError(digits)
+
+    try:
+        parsed = json.loads(text, parse_float=no_number, parse_constant=no_number, parse_int=integer)
+    except ValueError:
+        return False
+    return isinstance(parsed, dict | list) and text == canonical(parsed)
+
+
+LEAVES = st.none() | st.booleans() | st.integers(-(2**54), 2**54) | st.floats() | st.text(max_size=8)
+TREES = st.recursive(
+    LEAVES, lambda node: st.lists(node) | st.dictionaries(st.text(max_size=4), node), max_leaves=6
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    tree=TREES,
+    style=st.fixed_dictionaries(
+        {
+            "sort_keys": st.booleans(),
+            "separators": st.sampled_from([(",", ":"), (", ", ": ")]),
+            "ensure_ascii": st.booleans(),
+        }
+    ),
+    cut=st.integers(0, 30),
+    put=st.sampled_from(
+        ["", "", "", " ", "-0", ",", "\\ud800", "1", '"', "\x00", "\x7f", "e3", "[]", "9" * 25]
+    ),
+)
+def test_canonical_is_what_an_independent_reader_calls_canonical(tree, style, cut, put):
+    """Two readers of JSON that share no line agree about every text, however it was bent."""
+    text = json.dumps(tree, **style)
+    bent = text[:cut] + put + text[cut:]
+    check = check_of(Field(name="x", type="string", doc="d", max_length=1_000_000, canonical_json=True))
+    assert (check(bent) is None) == is_canonical(bent)
+
+
 def test_json_may_nest_up_to_its_limit():
     """The limit is a promise too."""
     fields = {**EXAMPLES["balloon_risk.game_started"], "config": "[" * 64 + "]" * 64}
@@ -201,6 +252,39 @@ def test_the_house_keeps_to_its_own_bounds():
         ({"records_digest": "0"}, ("bad_pattern", "/records_digest")),
     ):
         assert refusal(CODEC.encode_record, RECORDS["session_metrics"](**{**fields, **change})) == expected
+
+
+def test_the_first_wrong_name_is_told_before_any_value():
+    """A value under a misspelt name is not missing and not out of range: it is misspelt."""
+    shape = shape_of("x", GAMES["balloon_risk.exploded"].fields, required=("at_pump",))
+    assert shape.flaw({"at_pump": 1}) is None
+    assert shape.flaw({"at_pump": 1, "seq": 3}) is None
+    codes = [
+        shape.flaw(record).code for record in ({"at_pumps": 0, "i": 0}, {"i": 0}, {"at_pump": 0, "i": 0})
+    ]
+    assert codes == ["unknown_field", "missing_field", "out_of_range"]
+    assert shape.flaw({"at_pumps": 0}).suggestion.startswith("did you mean at_pump? it has: at_pump, ")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("latency_ms", "latency_us"),
+        ("latency", "latency_us"),
+        ("ltency_us", "latency_us"),
+        ("at_pumps", "at_pump"),
+        ("i", "i"),
+        ("j", None),
+        ("pump", "pumps"),
+        ("reaction_time", None),
+        ("", None),
+        ("x" * 100_000, None),
+    ],
+)
+def test_a_misspelt_name_is_guessed_only_where_it_is_near(name, meant):
+    """A far-fetched guess sends its reader the wrong way."""
+    assert nearest(name, ["i", "k", "at_pump", "pumps", "onset_t_us", "latency_us"]) == meant
+    assert nearest(name, []) is None
 
 
 def test_a_type_that_has_no_check_is_no_field():

@@ -1,0 +1,133 @@
+"""Memory cards: what is left of a play once it is over, round by round."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from science.estimate import Sums, sums
+from science.exact import ln
+from science.games.memory_cards.optimal import law_of
+from science.games.memory_cards.play import FLOOR_US, Board, MemoryPlay
+from science.games.memory_cards.vocabulary import CardFlipped
+
+
+class Turn(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Two flips, and what the player could have known. "Seen" is seen in this round before this turn.
+
+    ``mate_lag`` counts the flips from the one that last showed the first card's mate to the one that showed the first card;
+    0 where the mate had not been seen.
+    """
+
+    first_latency_us: int
+    second_latency_us: int
+    matched: bool
+    first_seen: bool
+    mate_lag: int
+    second_seen: bool
+
+
+class Round(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A scored round: all that any metric needs of it. Latencies in us, as they were."""
+
+    r: int
+    n_pairs: int
+    turns: tuple[Turn, ...]
+
+
+def sample(plays: Sequence[MemoryPlay]) -> list[Round]:
+    """The scored rounds of the plays, in order."""
+    return [Round(board.r, board.n_pairs, _turns(board)) for play in plays for board in play.scored]
+
+
+def _turns(board: Board) -> tuple[Turn, ...]:
+    turns: list[Turn] = []
+    shown: dict[str, dict[int, int]] = {}  # face -> place -> the number of the flip that last showed it
+    for first, second in zip(board.flips[::2], board.flips[1::2], strict=True):
+        number = 2 * len(turns)
+        turns.append(_turn(first, second, number, shown))
+        shown.setdefault(first.face, {})[first.pos] = number
+        shown.setdefault(second.face, {})[second.pos] = number + 1
+    return tuple(turns)
+
+
+def _turn(first: CardFlipped, second: CardFlipped, number: int, shown: dict[str, dict[int, int]]) -> Turn:
+    twins = shown.get(first.face, {})
+    return Turn(
+        first_latency_us=first.latency_us,
+        second_latency_us=second.latency_us,
+        matched=first.face == second.face,
+        first_seen=first.pos in twins,
+        mate_lag=sum([number - at for pos, at in twins.items() if pos != first.pos]),  # there is one mate
+        second_seen=second.pos in shown.get(second.face, {}),
+    )
+
+
+class Account(msgspec.Struct, frozen=True, gc=False):
+    """A round counted, with its logarithms taken, once. ``excess`` is T - E and ``variance`` Var, in 2**-64; ``ln_ratio`` is
+    ln(T / E) in Q32: T are the turns, E and Var the mean and the variance of the turns of perfect memory (``optimal.py``).
+
+    The four kinds of turns are those of HuskerDu (Millisecond). Latencies are logarithms of us in Q32, without anticipations:
+    of all flips; of the second flips that ``retrieved`` a seen mate, and of those that ``explored``, turning up a new card
+    because the mate was new too; and of first flips, by how the turn before it in the round ended. ``redundant`` counts second flips
+    of a card that was seen and so cannot be the mate, which was not; ``wasted`` first flips of a seen card whose mate was not.
+    """
+
+    r: int
+    n_pairs: int
+    turns: int
+    excess: int
+    variance: int
+    ln_ratio: int
+    hits: int
+    misses: int
+    lucky: int
+    no_match: int
+    redundant: int
+    wasted: int
+    active_us: int
+    flips: Sums
+    retrieved: Sums
+    explored: Sums
+    after_mismatch: Sums
+    after_match: Sums
+
+
+def account(round_: Round) -> Account:
+    """Count one round."""
+    turns, law = round_.turns, law_of(round_.n_pairs)
+    known = [turn for turn in turns if turn.mate_lag]
+    new = [turn for turn in turns if not turn.mate_lag]
+    hits = len([turn for turn in known if turn.matched])
+    lucky = len([turn for turn in new if turn.matched])
+    firsts = [_logarithm(turn.first_latency_us) for turn in turns]
+    seconds = [_logarithm(turn.second_latency_us) for turn in turns]
+    by_turn = list(zip(turns, seconds, strict=True))
+    following = list(zip(turns[:-1], firsts[1:], strict=True))  # with the first flip of the turn after it
+    return Account(
+        r=round_.r,
+        n_pairs=round_.n_pairs,
+        turns=len(turns),
+        excess=(len(turns) << 64) - law.mean,
+        variance=law.variance,
+        ln_ratio=ln(len(turns)) - law.ln_mean,
+        hits=hits,
+        misses=len(known) - hits,
+        lucky=lucky,
+        no_match=len(new) - lucky,
+        redundant=len([turn for turn in new if turn.second_seen]),
+        wasted=len([turn for turn in new if turn.first_seen]),
+        active_us=sum([max(0, turn.first_latency_us) + max(0, turn.second_latency_us) for turn in turns]),
+        flips=_sums(firsts + seconds),
+        retrieved=_sums([x for turn, x in by_turn if turn.mate_lag and turn.matched]),
+        explored=_sums([x for turn, x in by_turn if not turn.mate_lag and not turn.second_seen]),
+        after_mismatch=_sums([x for turn, x in following if not turn.matched]),
+        after_match=_sums([x for turn, x in following if turn.matched]),
+    )
+
+
+def _logarithm(latency_us: int) -> int | None:
+    return ln(latency_us) if latency_us >= FLOOR_US else None
+
+
+def _sums(logarithms: list[int | None]) -> Sums:
+    return sums([x for x in logarithms if x is not None])

@@ -1,0 +1,212 @@
+"""Reaction timer: the metrics of science A.4, read as its rulings in H say. Everything is exact until one rounding.
+
+Over the scored trials of one kind of game: X are the reaction times of right responses of at least 100 ms, n is their number; F
+are the presses before the stimulus and those less than 100 ms after it; L are the X of at least 500 ms and the missed trials; N are
+all scored trials.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import chain
+
+from science.estimate import Clusters
+from science.exact import MICRO, Q32, Moments, ln, micro, micro_ratio, normal_quantile
+from science.game import Definition, Metric
+from science.games.reaction_timer.sample import Account, Products, after_slow
+
+LAPSE_US = 500_000  # the threshold of the 10-minute PVT (Basner & Dinges 2011)
+
+_LN_1000 = ln(1_000)  # reaction times are kept in us and reported in ln ms
+_PVT = "Basner & Dinges 2011"
+
+DEFINITIONS = tuple(
+    Definition(f"rt.{name}", 1, unit, formula, source)
+    for name, unit, formula, source in (
+        ("n_valid", "responses", "n: right responses of at least 100 ms", _PVT),
+        ("n_missed", "trials", "trials without the response that was due", _PVT),
+        ("n_false_start", "trials", "F: presses before the stimulus or less than 100 ms after it", _PVT),
+        ("n_anticipations", "trials", "presses less than 100 ms after the stimulus", _PVT),
+        ("lapses", "trials", "L: X of at least 500 ms, and missed trials", _PVT),
+        ("speed_mean_inv", "1/s", "mean 1/X", _PVT),
+        ("median", "ms", "median X", "SRO avg_rt"),
+        ("mean", "ms", "mean X", "-"),
+        ("mean_ln", "ln ms", "mean ln X", "-"),
+        ("sd_ln", "ln ms", "SD (n-1) of ln X, n >= 10", "-"),
+        ("sd", "ms", "SD (n-1) of X, n >= 10", "SRO std_rt"),
+        ("cv", "ratio", "sd / mean, n >= 10", "intra-individual variability"),
+        ("mad_ratio", "ratio", "median |X - median| / median, n >= 10", "robust cv"),
+        ("slow10_speed", "1/s", "mean 1/X of the slowest ceil(n/10), n >= 10", _PVT),
+        ("fast10", "ms", "mean X of the fastest ceil(n/10), n >= 10", _PVT),
+        ("lapse_logit", "logit", "ln((L + 1/2) / (n + missed - L + 1/2))", "PVT; Hautus 1995"),
+        ("false_start_rate", "ratio", "F / N", _PVT),
+        ("performance_score", "ratio", "1 - (L + F) / N", "PVT performance score"),
+        ("time_on_task", "ln per 10 trials", "10 x OLS slope of ln X on i, n >= 20", "descriptive"),
+        ("foreperiod_slope", "ln/s", "OLS slope of ln X on the nominal foreperiod, n >= 20", "preparation"),
+        (
+            "post_slow_recovery",
+            "ln ratio",
+            "mean ln X_(i+1) - median ln X, over i with X_i >= the sorted X at ceil(.9 (n-1)), 3 pairs",
+            "ours",
+        ),
+        ("choice_accuracy", "ratio", "right of all responses of at least 100 ms; choice games", "-"),
+        ("commission_rate", "ratio", "no-go trials with a response of at least 100 ms; go/no-go games", "-"),
+        (
+            "d_prime",
+            "z",
+            "Phi^-1((right go + 1/2) / (go + 1)) - Phi^-1((commissions + 1/2) / (no-go + 1))",
+            "loglinear: Hautus 1995",
+        ),
+    )
+)
+_UNIT = {definition.id.removeprefix("rt."): definition.unit for definition in DEFINITIONS}
+
+# What means something over trials of several kinds: counts, and what looks at one kind only.
+_OF_ANY_KIND = {
+    *("n_valid", "n_missed", "n_false_start", "n_anticipations", "lapses"),
+    *("choice_accuracy", "commission_rate", "d_prime"),
+}
+
+_Found = tuple[int | None, int, str | None]  # value, n, reason
+
+
+def measure(accounts: Sequence[Account]) -> dict[str, Metric]:
+    """Every metric of reaction timer over blocks of trials, by id. Their standard errors come from the influences."""
+    found = {**_counts(accounts), **_times(accounts), **_logarithms(accounts), **_decisions(accounts)}
+    if not accounts:
+        found = {
+            name: entry if entry[0] is not None else (None, 0, "no_trials") for name, entry in found.items()
+        }
+    elif len({of.kind for of in accounts}) > 1:
+        found = {
+            name: entry if name in _OF_ANY_KIND else (None, entry[1], "kinds_mixed")
+            for name, entry in found.items()
+        }
+    return {
+        f"rt.{name}": Metric(value, n, _UNIT[name], None, reason)
+        for name, (value, n, reason) in found.items()
+    }
+
+
+def lapses_of(of: Account) -> tuple[int, int]:
+    """The lapses of a block (slow right responses, and missed trials), and of how many they are."""
+    missed = of.outcomes.count("missed")
+    slow = len([rt_us for rt_us in of.times if rt_us >= LAPSE_US])
+    return missed + slow, missed + len(of.times)
+
+
+def _counts(accounts: Sequence[Account]) -> dict[str, _Found]:
+    outcomes = Counter(chain.from_iterable([of.outcomes for of in accounts]))
+    scored = outcomes.total()
+    early = outcomes["false_start"] + outcomes["anticipation"]
+    by_block = [lapses_of(of) for of in accounts]
+    lapses, due = sum([lapse for lapse, _ in by_block]), sum([trials for _, trials in by_block])
+    found: dict[str, _Found] = {
+        "n_valid": (outcomes["right"] * MICRO, scored, None),
+        "n_missed": (outcomes["missed"] * MICRO, scored, None),
+        "n_false_start": (early * MICRO, scored, None),
+        "n_anticipations": (outcomes["anticipation"] * MICRO, scored, None),
+        "lapses": (lapses * MICRO, due, None),
+        "lapse_logit": (None, 0, "no_valid_responses"),
+        "false_start_rate": (None, 0, "no_trials"),
+        "performance_score": (None, 0, "no_trials"),
+    }
+    if due:
+        found["lapse_logit"] = micro(ln(2 * lapses + 1) - ln(2 * (due - lapses) + 1)), due, None
+    if scored:
+        found["false_start_rate"] = micro_ratio(early, scored), scored, None
+        found["performance_score"] = micro_ratio(scored - lapses - early, scored), scored, None
+    return found
+
+
+def _times(accounts: Sequence[Account]) -> dict[str, _Found]:
+    """Location and spread of X itself."""
+    ordered = sorted(chain.from_iterable([of.times for of in accounts]))
+    n, spread = len(ordered), ("sd", "cv", "mad_ratio", "slow10_speed", "fast10")
+    if n == 0:
+        return dict.fromkeys(("speed_mean_inv", "median", "mean", *spread), (None, 0, "no_valid_responses"))
+    speeds = sorted(chain.from_iterable([of.speeds for of in accounts]))  # the slowest first
+    twice_median = ordered[(n - 1) // 2] + ordered[n // 2]
+    total = sum(ordered)
+    found: dict[str, _Found] = {
+        "speed_mean_inv": (micro_ratio(sum(speeds), n * Q32), n, None),
+        "median": (micro_ratio(twice_median, 2_000), n, None),
+        "mean": (micro_ratio(total, n * 1_000), n, None),
+    }
+    if n < 10:
+        return found | dict.fromkeys(spread, (None, n, "too_few_responses"))
+    moments = Clusters(of.time_sums for of in accounts)
+    tenth = -(-n // 10)
+    far = sorted([abs(2 * rt_us - twice_median) for rt_us in ordered])
+    return found | {
+        "sd": (moments.sd_micro(1_000), n, None),
+        "cv": (moments.cv_micro(), n, None),
+        "mad_ratio": (micro_ratio(far[(n - 1) // 2] + far[n // 2], 2 * twice_median), n, None),
+        "slow10_speed": (micro_ratio(sum(speeds[:tenth]), tenth * Q32), n, None),
+        "fast10": (micro_ratio(sum(ordered[:tenth]), tenth * 1_000), n, None),
+    }
+
+
+def _logarithms(accounts: Sequence[Account]) -> dict[str, _Found]:
+    """Location, spread and course of ln X."""
+    moments = Clusters(of.logarithm_sums for of in accounts)
+    n = moments.count
+    if n == 0:
+        names = ("mean_ln", "sd_ln", "time_on_task", "foreperiod_slope", "post_slow_recovery")
+        return dict.fromkeys(names, (None, 0, "no_valid_responses"))
+    found: dict[str, _Found] = {
+        "mean_ln": (micro_ratio(moments.total - n * _LN_1000, n * Q32), n, None),
+        "sd_ln": (moments.sd_micro(Q32), n, None) if n >= 10 else (None, n, "too_few_responses"),
+    }
+    after = list(chain.from_iterable(after_slow(accounts)))
+    pairs = len(after)
+    ordered = sorted(chain.from_iterable([of.logarithms for of in accounts]))
+    difference = 2 * sum(after) - pairs * (ordered[(n - 1) // 2] + ordered[n // 2])
+    found["post_slow_recovery"] = (
+        (micro_ratio(difference, 2 * pairs * Q32), pairs, None)
+        if pairs >= 3
+        else (None, pairs, "too_few_pairs")
+    )
+    if n < 20:
+        return found | dict.fromkeys(("time_on_task", "foreperiod_slope"), (None, n, "too_few_responses"))
+    by_index = [of.index_products for of in accounts]
+    by_foreperiod = [of.foreperiod_products for of in accounts]
+    return found | {
+        "time_on_task": _slope(by_index, moments, 10, "constant_index"),
+        "foreperiod_slope": _slope(by_foreperiod, moments, MICRO, "constant_foreperiod"),
+    }
+
+
+def _slope(products: Sequence[Products], logarithms: Moments, per: int, constant: str) -> _Found:
+    """The least-squares slope of the logarithms on x, per so many x."""
+    n = logarithms.count
+    xs, xx, xy = [sum(column) for column in zip(*products, strict=True)]
+    spread = n * xx - xs * xs
+    if spread == 0:
+        return None, n, constant
+    return micro_ratio((n * xy - xs * logarithms.total) * per, spread * Q32), n, None
+
+
+def _decisions(accounts: Sequence[Account]) -> dict[str, _Found]:
+    """What only a game with several answers can tell: of choice and of go/no-go trials, each by themselves."""
+    choice = Counter(chain.from_iterable([of.outcomes for of in accounts if of.kind == "choice"]))
+    gonogo = Counter(chain.from_iterable([of.outcomes for of in accounts if of.kind == "gonogo"]))
+    answers = choice["right"] + choice["wrong"]
+    hits, go = gonogo["right"], gonogo["right"] + gonogo["wrong"] + gonogo["missed"]
+    commissions, no_go = gonogo["commission"], gonogo["commission"] + gonogo["rejected"]
+    found: dict[str, _Found] = {
+        "choice_accuracy": (None, 0, "no_responses" if choice else "no_choice_trials"),
+        "commission_rate": (None, 0, "no_no_go_trials"),
+        "d_prime": (None, go + no_go, "no_go_trials" if no_go else "no_no_go_trials"),
+    }
+    if answers:
+        found["choice_accuracy"] = micro_ratio(choice["right"], answers), answers, None
+    if no_go:
+        found["commission_rate"] = micro_ratio(commissions, no_go), no_go, None
+    if go and no_go:
+        found["d_prime"] = micro(_z(hits, go) - _z(commissions, no_go)), go + no_go, None
+    return found
+
+
+def _z(count: int, of: int) -> int:
+    """Phi^-1((count + 1/2) / (of + 1)), Q32: never infinite (Hautus 1995)."""
+    return normal_quantile(((2 * count + 1) * Q32 + of + 1) // (2 * (of + 1)))

@@ -1,0 +1,225 @@
+"""Cheats and dirt: ``simulators/cheats.py``. Each is refused at the door, or makes the session impossible, or costs so much quality
+that nothing is scored, or leaves too little to score, or changes nothing at all. What is not found yet says so.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import pytest
+
+from agents.event_logger import EventLogger
+from agents.local import LocalWorker, RowTable
+from science.mapping import load
+from science.measure import Measures
+from science.quality import quality
+from simulators import balloon_risk, memory_cards, reaction_timer
+from simulators.cheats import CHEATS, bent
+from simulators.people import crowd
+from simulators.sitting import Design, Fields
+from streams.memory import MemoryLog
+from tests.agents.doors import CODEC, counts, metrics, profiles, scoring
+
+PILOT = load("pilot@0.1.0").mapping
+DESIGNS: Mapping[str, Design] = {
+    "balloon_risk": balloon_risk.Design(),
+    "memory_cards": memory_cards.Design(),
+    "reaction_timer": reaction_timer.Design(),
+    "choice": reaction_timer.Design(kind="choice"),
+    "gonogo": reaction_timer.Design(kind="gonogo"),
+}
+PEOPLE = 2
+SMALL = memory_cards.Design(rounds=2, n_pairs=3, rows=2, cols=3)
+UNHARMED = {"duplicated", "reordered", "double_terminal"}
+_AUTOMATON = "equal latencies cost at most the 10 points of a pattern, in reaction times alone (science B.7)"
+_STORM = "lost attention costs at most 15 points, however often (science B.7)"
+_CLOCK = "a clock that goes back costs at most 10 points; every latency is still right, so no metric changes"
+
+
+def game_of(name: str) -> str:
+    return name if name in {"balloon_risk", "memory_cards"} else "reaction_timer"
+
+
+CASES = [
+    (cheat, name)
+    for cheat, about in CHEATS.items()
+    for name in DESIGNS
+    if about.bends([game_of(name)])
+    and cheat != "replayed_session"
+    and (cheat, name) != ("one_key", "reaction_timer")  # there it is the right one
+]
+
+
+def gap(cheat: str, name: str) -> str | None:
+    """Why this cheat is not found today, or None."""
+    if cheat == "bot_constant":
+        return _AUTOMATON
+    if cheat == "blur_storm":
+        return _STORM
+    if cheat == "clock_back" and name in {"balloon_risk", "memory_cards"}:
+        return _CLOCK
+    return None
+
+
+@cache
+def honest(name: str) -> tuple[tuple[Fields, ...], ...]:
+    """People who play to the end."""
+    played = [events for _, sitting, events in crowd(PEOPLE + 4, 11, DESIGNS[name]) if sitting.is_finished]
+    return tuple(tuple(events) for events in played[:PEOPLE])
+
+
+class Outcome(NamedTuple):
+    """How many of a session's events the door refuses, and what the others amount to."""
+
+    refused: int
+    measures: Measures
+    scored: bool  # risk tolerance, the one trait of the pilot
+
+    @property
+    def quality(self) -> int:
+        return quality(self.measures, PILOT.quality).score
+
+
+@cache
+def as_honest(name: str) -> tuple[Outcome, ...]:
+    """What they amount to."""
+    return tuple(through(events) for events in honest(name))
+
+
+def known(event: Fields) -> Fields:
+    """The event with an id of its subject that is the same at every door: a digest covers it."""
+    if "participant_ref" not in event:
+        return event
+    plain = dict(event)
+    reference = str(plain.pop("participant_ref"))
+    return plain | {"subject_id": sha256(reference.encode()).hexdigest()[:32]}
+
+
+def through(events: Sequence[Fields]) -> Outcome:
+    """Through the door and the whole chain; what is not whole then is abandoned."""
+    log = MemoryLog()
+    logger = EventLogger(log, control_url="sqlite://", codec=CODEC)
+    verdicts = logger.record([known(event) for event in events])
+    worker = LocalWorker(log, RowTable(Path(":memory:")), scoring())
+    worker.catch_up()
+    if not metrics(log):
+        logger.close_session(str(events[0]["session_id"]), "gaps")
+        worker.catch_up()
+    measures = msgspec.json.decode(metrics(log)[-1].measures, type=Measures)
+    traits = msgspec.json.decode(profiles(log)[-1].profile)["traits"]
+    return Outcome(counts(verdicts)[2], measures, traits["risk_tolerance"]["status"] == "scored")
+
+
+def fate(events: Sequence[Fields], before: Outcome) -> str | None:
+    """How these events fail to be scored as they stand, or None; ``before`` is what the honest session came to."""
+    now = through(events)
+    if now.measures.events_digest == before.measures.events_digest:
+        return "equal"
+    if now.refused:
+        return "refused at the door"
+    if any(noticed.severity == "integrity" for noticed in now.measures.findings):
+        return "impossible"
+    if now.quality < PILOT.minimum.quality:
+        return "careless"
+    return "not scored" if before.scored and not now.scored else None
+
+
+@pytest.mark.parametrize(
+    ("cheat", "name"),
+    [
+        pytest.param(
+            *case,
+            marks=[pytest.mark.xfail(reason=why, strict=True)] if (why := gap(*case)) else [],
+            id=" ".join(case),
+        )
+        for case in CASES
+    ],
+)
+def test_a_cheat_does_not_pay(cheat: str, name: str) -> None:
+    """None of those who cheat like this is scored as if they had not."""
+    for events, before in zip(honest(name), as_honest(name), strict=True):
+        assert before.refused == 0
+        found = fate(bent(cheat, events), before)
+        assert found is not None, f"{cheat} passes"
+        assert (found == "equal") == (cheat in UNHARMED)
+
+
+def test_a_pattern_of_equal_times_is_seen_where_it_is_looked_for() -> None:
+    """A bot that answers after 200 ms to the microsecond is a pattern of reaction times; elsewhere nobody looks yet."""
+    assert through(bent("bot_constant", honest("reaction_timer")[0])).measures.conduct.patterned
+    assert not through(bent("bot_constant", honest("balloon_risk")[0])).measures.conduct.patterned
+
+
+@pytest.mark.parametrize(("cheat", "most"), [("clock_back", 90), ("blur_storm", 85)])
+def test_what_is_not_refused_costs_quality_and_changes_no_metric(cheat: str, most: int) -> None:
+    """Latencies are differences of one clock around each response, so a clock that is set back leaves them right."""
+    now, before = through(bent(cheat, honest("balloon_risk")[0])), as_honest("balloon_risk")[0]
+    assert now.measures.metrics == before.measures.metrics
+    assert now.quality <= most * 1_000_000 < before.quality
+
+
+def test_a_replayed_session_is_not_found_from_within() -> None:
+    """Today it is scored: as a session of its own it is without fault. What gives it away is beside it in the log: the same
+    commitment twice, which no two honest sessions share, for each holds 128 random bits.
+    """
+    events = honest("balloon_risk")[0]
+    twice = bent("replayed_session", events)
+    first, again = twice[: len(events)], twice[len(events) :]
+    assert tuple(first) == events
+    assert {event["session_id"] for event in again} == {f"{events[0]['session_id']}.replay"}
+    assert again[0]["participant_ref"] != events[0]["participant_ref"]
+    now, before = through(again), as_honest("balloon_risk")[0]
+    assert (now.refused, now.measures.findings, now.scored) == (0, [], before.scored)
+    assert now.measures.metrics == before.measures.metrics
+    assert now.measures.events_digest != before.measures.events_digest
+    commits = [event["seed_commit"] for event in twice if "seed_commit" in event]
+    assert len(commits) == 2
+    assert len(set(commits)) == 1
+    others = [
+        event["seed_commit"]
+        for events in honest("balloon_risk")
+        for event in events
+        if "seed_commit" in event
+    ]
+    assert len(set(others)) == PEOPLE
+
+
+# ------------------------------------------------------------------------------------------------------------ the bends alone
+
+
+@pytest.mark.parametrize("cheat", CHEATS)
+def test_everyone_can_cheat(cheat: str) -> None:
+    """Who leaves early too, in a session of all games: what comes out has the form of events, and is the same each time."""
+    for _, _, events in crowd(
+        40, 12, balloon_risk.Design(balloons=5), SMALL, reaction_timer.Design(trials=5, kind="gonogo")
+    ):
+        kept = msgspec.json.encode(events)
+        sent = bent(cheat, events)
+        assert sent == bent(cheat, events)
+        assert msgspec.json.encode(events) == kept, "the honest events are left as they were"
+        assert all({"session_id", "seq", "t_us", "kind"} <= set(event) for event in sent)
+        for event in sent:
+            if "latency_us" in event:
+                assert event["latency_us"] == event["t_us"] - event["onset_t_us"]
+
+
+def test_bends_do_what_they_say() -> None:
+    """Zero pumps, all bursts, one key, equal times; and the numbers of a bent session are without holes again."""
+    balloons, gonogo = honest("balloon_risk")[0], honest("gonogo")[0]
+    zero = [event for event in bent("all_zero_pumps", balloons) if event["kind"] == "balloon_risk.collected"]
+    assert [event["pumps"] for event in zero] == [0] * 30
+    most = [event["kind"] for event in bent("all_max", balloons)]
+    assert most.count("balloon_risk.exploded") == 30
+    assert "balloon_risk.collected" not in most
+    pressed = [event for event in bent("one_key", gonogo) if event["kind"] == "reaction_timer.responded"]
+    assert len(pressed) + sum(event["kind"] == "reaction_timer.false_start" for event in gonogo) == 30
+    equal = {event["latency_us"] for event in bent("bot_constant", balloons) if "latency_us" in event}
+    assert equal == {200_000}
+    for cheat in ("all_zero_pumps", "all_max", "blur_storm"):
+        sent = bent(cheat, balloons)
+        assert [event["seq"] for event in sent] == list(range(len(sent)))
+        assert sent[-1]["last_seq"] == len(sent) - 1
+    assert sum(event["kind"] == "session.interaction" for event in bent("blur_storm", balloons)) > 60
