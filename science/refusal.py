@@ -158,7 +158,7 @@ def _absence(case: Case, term: Term) -> Reason:
             "game": rule.game,
         }
         return _reason(case, "R_METRIC", (None, None), **details)
-    if metric.se is None:
+    if metric.se is None or term.norm is not None:
         details = {"metric": rule.metric, "reason": metric.reason or "unknown", "unit": unit}
         return _reason(case, "R_CI", (None, None), **details)
     plays = [play for play in case.measures.games if play.game == rule.game]

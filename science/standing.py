@@ -178,6 +178,8 @@ def _term(measures: Measures, published: Published, rule: MetricRule) -> Term:
     if mapping.interval.method == "greenwood_delta":
         return msgspec.structs.replace(term, z=z, se=se, y=z)
     precision = measures.precisions[rule.game]
+    if rule.metric not in precision.covariances:
+        return term  # one unit shows no spread
     variance = _moderated(
         se * se, _error_variance(norm, precision.units), precision.units - 1, mapping.interval.prior_df
     )

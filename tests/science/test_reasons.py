@@ -59,7 +59,21 @@ OURS = {word for pair in _WORDS.values() for text in pair for word in words(re.s
 
 def test_every_code_is_driven() -> None:
     """A refusal that is new has its words tried here."""
-    assert {code for code, _ in REFUSED.values()} == _WORDS.keys()
+    assert {code for code, _ in REFUSED.values()} | {"R_WEIGHT"} == _WORDS.keys()
+
+
+@pytest.mark.parametrize(
+    ("code", "details", "said"),
+    [
+        ("R_WEIGHT", {"share": 65, "needed": 80, "missing": "rt.sd_ln: too_few"}, "rt.sd_ln: too_few"),
+        ("R_COMPLETENESS", {"needed": 80, "progress": "12/30 balloons, 0/6 rounds"}, "12/30 balloons"),
+        ("R_RELIABILITY", {"reached": 60, "needed": 75, "each": "12 balloons, 3 rounds"}, "12 balloons, 3"),
+    ],
+)
+def test_a_refusal_of_several_games_names_each(code: str, details: dict[str, int | str], said: str) -> None:
+    """What is missing, or what to play more of, game by game."""
+    reason = Reason(code, None, None, details, [])
+    assert said in reason.message + reason.suggestion
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -1,0 +1,114 @@
+"""The candidate mapping over whole sessions of three games: scored or refused, and never a number beside a refusal."""
+
+import msgspec
+import pytest
+
+from agents.event_logger import EventLogger
+from science.mapping import load
+from science.measure import Measures, measure
+from science.profile import Profile, infer
+from science.session import Session
+from simulators import balloon_risk, memory_cards, reaction_timer
+from simulators.people import crowd
+from streams.codec import Codec
+from streams.memory import MemoryLog
+from streams.topics import EVENTS
+
+CORE = "core@0.9.0"
+DESIGNS = (balloon_risk.Design(), reaction_timer.Design(), memory_cards.Design())
+
+
+@pytest.fixture(scope="module")
+def everyone() -> list[Measures]:
+    """Twenty simulated people who may play three games each, through the public door."""
+    codec, log = Codec(), MemoryLog()
+    logger = EventLogger(log, control_url="sqlite://", codec=codec)
+    for _, _, events in crowd(20, 5, *DESIGNS):
+        assert all(verdict.status == "accepted" for verdict in logger.record(events))
+    sessions: dict[str, Session] = {}
+    for partition in range(16):
+        for record in log.read(EVENTS.name, partition, 0):
+            event = codec.decode(record.value)
+            sessions.setdefault(event.session_id, Session(event.session_id)).step(event)
+    return [measure(session) for session in sessions.values() if session.closed is not None]
+
+
+def profile(measures: Measures, name: str = CORE) -> Profile:
+    return infer(measures, load(name))
+
+
+def test_most_are_scored_on_four_traits_and_none_leaks_a_number(everyone: list[Measures]) -> None:
+    """A refused trait has no score, interval, z nor term; the terms of a scored one add up to its composite."""
+    assert len(everyone) == 20
+    scored: dict[str, int] = {}
+    for measures in everyone:
+        for name, trait in profile(measures).traits.items():
+            numbers = [trait.score, trait.ci, trait.t, trait.percentile, trait.score_shrunk, trait.ci_trait]
+            numbers += [part for one in trait.contributions for part in (one.z, one.term)]
+            if trait.status == "insufficient":
+                assert set(numbers) == {None}
+                assert trait.reasons
+                assert all(reason.message and reason.suggestion for reason in trait.reasons)
+                continue
+            scored[name] = scored.get(name, 0) + 1
+            assert not trait.reasons
+            assert trait.t is not None
+            assert trait.ci is not None
+            terms = sum(one.term or 0 for one in trait.contributions)
+            assert 50_000_000 + 10 * terms == pytest.approx(trait.t, abs=100)
+            assert trait.ci[0] < (trait.score or 0) < trait.ci[1]
+    assert min(scored[name] for name in ("risk_tolerance", "consistency", "learning", "decision_speed")) >= 12
+
+
+def test_experimental_regulation_abstains(everyone: list[Measures]) -> None:
+    """Emotional regulation cannot be had reliably from one ordinary session, and says so with advice."""
+    refusals = [profile(measures).traits["emotional_regulation"] for measures in everyone]
+    codes = {reason.code for trait in refusals for reason in trait.reasons}
+    assert "R_RELIABILITY" in codes
+    assert any("Spearman-Brown" in reason.suggestion for trait in refusals for reason in trait.reasons)
+
+
+def test_errors_of_traits_that_share_units_correlate(everyone: list[Measures]) -> None:
+    """Each pair once, between -1 and 1."""
+    found = [
+        value for one in everyone for row in profile(one).correlations.values() for value in row.values()
+    ]
+    assert found
+    assert all(-1_000_000 <= value <= 1_000_000 for value in found)
+    assert any(found)
+
+
+def test_a_game_left_out_refuses_what_rests_on_it(everyone: list[Measures]) -> None:
+    """Without cards: no learning, with the seed's wording and what was played so far."""
+    whole = next(one for one in everyone if profile(one).traits["learning"].status == "scored")
+    without = msgspec.structs.replace(
+        whole,
+        games=[game for game in whole.games if game.game != "memory_cards"],
+        metrics={name: one for name, one in whole.metrics.items() if not name.startswith("memory.")},
+    )
+    learning = profile(without).traits["learning"]
+    codes = [reason.code for reason in learning.reasons]
+    assert "R_COMPLETENESS" in codes
+    message = next(reason.message for reason in learning.reasons if reason.code == "R_COMPLETENESS")
+    assert message == "Insufficient data completeness (required: 80%)."
+    speed = profile(without).traits["decision_speed"]
+    assert {"R_COMPLETENESS", "R_WEIGHT"} == {reason.code for reason in speed.reasons}
+    assert any("memory_cards" in reason.message or "rounds" in reason.suggestion for reason in speed.reasons)
+
+
+def test_devices_and_provisional_norms_matter_where_the_mapping_says(everyone: list[Measures]) -> None:
+    """Core allows them and tells; a stricter mapping refuses them by name."""
+    core = load(CORE)
+    whole = next(one for one in everyone if profile(one).traits["decision_speed"].status == "scored")
+    assert any(one.is_other_device for one in profile(whole).traits["decision_speed"].contributions)
+    strict = msgspec.structs.replace(
+        core, mapping=msgspec.structs.replace(core.mapping, allow_provisional=False)
+    )
+    assert infer(whole, strict).traits["decision_speed"].reasons[-1].code == "R_NORMS"
+    grown = {name: msgspec.structs.replace(norms, status="reference") for name, norms in core.norms.items()}
+    reference = msgspec.structs.replace(strict, norms=grown)
+    reason = infer(whole, reference).traits["decision_speed"].reasons[-1]
+    assert reason.code == "R_NORMS"
+    assert reason.observed == whole.device_input
+    anywhere = {name: msgspec.structs.replace(norms, devices=[]) for name, norms in grown.items()}
+    assert not infer(whole, msgspec.structs.replace(strict, norms=anywhere)).traits["decision_speed"].reasons
