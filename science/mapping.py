@@ -210,7 +210,7 @@ def parse(document: dict[str, Any]) -> Mapping:
 
 
 def _document(folder: str, name: str) -> dict[str, Any]:
-    text = (files("science") / folder / f"{name}.json").read_bytes()
+    text = (files("science") / f"{folder}/{name}.json").read_bytes()
     return msgspec.json.decode(text, type=dict[str, Any])
 
 

@@ -155,6 +155,8 @@ def other(field: Field, value: object) -> object:
             return (value or b"") + b"x"
         case Field(canonical_json=True):
             return "[]" if value != "[]" else "{}"
+        case Field(pattern=str(pattern)) if "|" in pattern:
+            return next(word for word in pattern.strip("^()$").split("|") if word != value)
         case _:
             value = value or "x"
             return ("0" if value[0] != "0" else "1") + value[1:]
