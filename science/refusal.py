@@ -116,10 +116,9 @@ def _lacking(case: Case) -> tuple[int, Count] | None:
         terms = [term for term in case.terms if term.rule.metric in group]
         if any(term.is_counted for term in terms):
             continue
-        for need in case.published.mapping.games[terms[0].rule.game].counts:
-            count = count_of(case.measures, need.metric)
-            if count < need.minimum:
-                return count, need
+        needs = case.published.mapping.games[terms[0].rule.game].counts
+        counted = ((count_of(case.measures, need.metric), need) for need in needs)
+        return next((count, need) for count, need in counted if count < need.minimum)
     return None
 
 

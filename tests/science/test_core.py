@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from agents.event_logger import EventLogger
-from science.mapping import load
+from science.game import Game
+from science.mapping import Published, load
 from science.measure import Measures, measure
 from science.profile import Profile, infer
 from science.session import Session
@@ -112,3 +113,40 @@ def test_devices_and_provisional_norms_matter_where_the_mapping_says(everyone: l
     assert reason.observed == whole.device_input
     anywhere = {name: msgspec.structs.replace(norms, devices=[]) for name, norms in grown.items()}
     assert not infer(whole, msgspec.structs.replace(strict, norms=anywhere)).traits["decision_speed"].reasons
+
+
+def test_a_metric_without_spread_or_norms_is_missed_by_name(everyone: list[Measures]) -> None:
+    """An optional metric of one unit, without an error, without norms or of a game hardly played, is told in a word each."""
+    whole = next(one for one in everyone if profile(one).traits["decision_speed"].status == "scored")
+    name = "memory.mean_ln_latency"
+
+    def missed(measures: Measures, published: Published) -> str:
+        reasons = infer(measures, published).traits["decision_speed"].reasons
+        return next(reason.message for reason in reasons if reason.code == "R_WEIGHT")
+
+    bare = msgspec.structs.replace(whole.metrics[name], se=None)
+    silent = msgspec.structs.replace(whole, metrics={**whole.metrics, name: bare})
+    assert f"{name}: no_spread" in missed(silent, load(CORE))
+    cards = msgspec.structs.replace(whole.precisions["memory_cards"], covariances={})
+    single = msgspec.structs.replace(whole, precisions={**whole.precisions, "memory_cards": cards})
+    assert f"{name}: too_few" in missed(single, load(CORE))
+    core = load(CORE)
+    fewer = {key: norms for key, norms in core.norms.items() if norms.game != "memory_cards"}
+    assert f"{name}: no_norms" in missed(whole, msgspec.structs.replace(core, norms=fewer))
+
+
+def test_a_unit_is_its_own_account_unless_a_game_says_otherwise() -> None:
+    """What needs nothing worked out is looked at as it is."""
+    assert msgspec.structs.fields(Game)[-1].default(7) == 7
+
+
+def test_a_bootstrap_without_an_answer_says_so(everyone: list[Measures]) -> None:
+    """With a unit alone in a game, leaving it out leaves nothing: the jackknife's interval stands, and its name."""
+    bca = load("core_bca@0.9.0")
+    interval = msgspec.structs.replace(bca.mapping.interval, replicates=20)
+    quick = msgspec.structs.replace(bca, mapping=msgspec.structs.replace(bca.mapping, interval=interval))
+    whole = next(one for one in everyone if profile(one).traits["learning"].status == "scored")
+    samples = {**whole.samples, "memory_cards": whole.samples["memory_cards"][:1]}
+    learning = infer(msgspec.structs.replace(whole, samples=samples), quick).traits["learning"]
+    assert learning.ci_method == "moderated_jackknife"
+    assert learning.ci == profile(whole).traits["learning"].ci
