@@ -15,10 +15,10 @@ from science.reasons import Reason
 TRAITS = ("risk_tolerance", "consistency", "learning", "decision_speed", "emotional_regulation")
 _MICRO = 1_000_000
 _IN_MICRO = {
-    "score", "ci", "ci_level", "t", "percentile", "score_shrunk", "sem", "reliability", "quality", "completeness",
-    "value", "se", "z", "weight",
+    "score", "ci", "ci_level", "ci_trait", "t", "percentile", "score_shrunk", "sem", "reliability", "quality", "completeness",
+    "value", "se", "z", "weight", "term",
 }  # fmt: skip
-_REASONS_IN_MICRO = {"R_COMPLETENESS", "R_QUALITY", "R_RELIABILITY"}
+_REASONS_IN_MICRO = {"R_COMPLETENESS", "R_QUALITY", "R_RELIABILITY", "R_WEIGHT"}
 
 
 def answer(row: TraitProfileRow) -> dict[str, Any]:
@@ -33,7 +33,16 @@ def answer(row: TraitProfileRow) -> dict[str, Any]:
         "last_offset": row.last_offset,
         "engine_version": row.engine_version,
     }
-    body = {"session_id": profile["session_id"], "traits": traits, "provenance": provenance}
+    correlations = {
+        trait: {other: _decimal(value) for other, value in row.items()}
+        for trait, row in profile.get("correlations", {}).items()
+    }
+    body = {
+        "session_id": profile["session_id"],
+        "traits": traits,
+        "error_correlations": correlations,
+        "provenance": provenance,
+    }
     scores = {name: traits[name]["score"] if name in traits else None for name in TRAITS}
     if all(score is None for score in scores.values()):
         reason = next((reason for trait in traits.values() for reason in trait["reasons"]), None)

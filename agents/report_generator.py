@@ -61,12 +61,12 @@ def _row(session_id: str, name: str, trait: Mapping[str, Any]) -> str:
 
 
 def _plot(answers: Sequence[Mapping[str, Any]], truth: Mapping[str, float]) -> str:
-    """Each scored person as a point: the true trait across, the estimate upwards."""
+    """Each person whose risk tolerance is scored as a point: the true trait across, the estimate upwards."""
     points = [
         (truth[answer["session_id"]], trait["t"])
         for answer in answers
-        for trait in answer["traits"].values()
-        if trait["status"] == "scored" and answer["session_id"] in truth
+        for name, trait in answer["traits"].items()
+        if name == "risk_tolerance" and trait["status"] == "scored" and answer["session_id"] in truth
     ]
     if not points:
         return ""
@@ -78,5 +78,5 @@ def _plot(answers: Sequence[Mapping[str, Any]], truth: Mapping[str, float]) -> s
     )
     return (
         "<h2>True against estimated</h2><svg width='500' height='360' role='img' aria-label='true against estimated'>"
-        f"{dots}<text x='180' y='352'>true trait (simulated)</text><text x='4' y='20'>estimated T</text></svg>"
+        f"{dots}<text x='180' y='352'>true risk tolerance (simulated)</text><text x='4' y='20'>estimated T</text></svg>"
     )

@@ -1,6 +1,7 @@
 """The first minute: people play, are scored, verified and reported, all in this process."""
 
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 from statistics import correlation
 from typing import Any
@@ -14,10 +15,14 @@ from cli.importing import import_balloons
 from cli.options import DIFFERENT, common, emit, settings_of
 from cli.reading import profile_text, profiles_of, verifications
 from cli.running import follow
-from cli.simulating import play_balloons
+from cli.simulating import play_games
 from cli.wiring import house
+from simulators import balloon_risk
+from simulators.people import GAMES, crowd
 
-_PEOPLE, _SEED, _SHOWN = 200, 1, 3
+_PEOPLE, _SEED = 200, 1
+_PLAY_ALL, _SEED_OF_ALL = 20, 2
+_SHOWN = 3
 
 
 @click.command()
@@ -38,7 +43,13 @@ def demo(bart: Path | None, data: str | None, log: str | None, *, serve: bool, a
         else:
             told = f"{_PEOPLE} simulated people play balloon risk: 30 balloons of at most 12 pumps"
             emit({"people": _PEOPLE, "game": "balloon_risk"}, told, as_json=as_json)
-            imported, truth = play_balloons(parts, _PEOPLE, _SEED)
+            told = f"{_PLAY_ALL} more play all three games"
+            emit({"people": _PLAY_ALL, "games": list(GAMES)}, told, as_json=as_json)
+            every = (game.design() for game in GAMES.values())
+            people = chain(
+                crowd(_PLAY_ALL, _SEED_OF_ALL, *every), crowd(_PEOPLE, _SEED, balloon_risk.Design())
+            )
+            imported, truth = play_games(parts, people)
         report(parts, imported, as_json=as_json)
         stored = profiles_of(parts, parts.inferencer().mapping)
         answers = [answer(rows[0]) for rows in stored.values()]
@@ -57,17 +68,28 @@ def demo(bart: Path | None, data: str | None, log: str | None, *, serve: bool, a
 
 
 def _tell(answers: list[dict[str, Any]], truth: dict[str, float], *, as_json: bool) -> None:
-    traits = [(told["session_id"], trait) for told in answers for trait in told["traits"].values()]
-    scored = [(session_id, trait) for session_id, trait in traits if trait["status"] == "scored"]
-    reasons = Counter(why["code"] for _, trait in traits for why in trait["reasons"])
-    refused = len(traits) - len(scored)
-    why = ", ".join(f"{code} {count}" for code, count in sorted(reasons.items()))
-    words = f"scored: {len(scored)}, refused: {refused}" + (f" ({why})" if why else "")
-    emit({"scored": len(scored), "refused": refused, "reasons": dict(reasons)}, words, as_json=as_json)
-    for told in answers[:_SHOWN]:
+    """A line a trait, a few people, and the truth of the one trait whose truth is a single number."""
+    for name in answers[0]["traits"] if answers else ():
+        traits = [told["traits"][name] for told in answers]
+        scored = sum(trait["status"] == "scored" for trait in traits)
+        reasons = Counter(why["code"] for trait in traits for why in trait["reasons"])
+        refused = len(traits) - scored
+        why = ", ".join(f"{code} {count}" for code, count in sorted(reasons.items()))
+        words = f"{name} scored: {scored}, refused: {refused}" + (f" ({why})" if why else "")
+        figures = {"trait": name, "scored": scored, "refused": refused, "reasons": dict(reasons)}
+        emit(figures, words, as_json=as_json)
+    for told in sorted(answers, key=_scored, reverse=True)[:_SHOWN]:
         emit(told, profile_text(told), as_json=as_json)
-    pairs = [(truth[session_id], trait["t"]) for session_id, trait in scored if session_id in truth]
+    pairs = [
+        (truth[told["session_id"]], trait["t"])
+        for told in answers
+        if told["session_id"] in truth and (trait := told["traits"]["risk_tolerance"])["status"] == "scored"
+    ]
     if pairs:
         r = correlation(*zip(*pairs, strict=True))
-        words = f"true against estimated: r = {r:.3f} over {len(pairs)} people"
+        words = f"true against estimated risk tolerance: r = {r:.3f} over {len(pairs)} people"
         emit({"correlation": round(r, 6), "people": len(pairs)}, words, as_json=as_json)
+
+
+def _scored(told: dict[str, Any]) -> int:
+    return sum(trait["status"] == "scored" for trait in told["traits"].values())

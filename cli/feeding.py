@@ -45,20 +45,20 @@ def report(parts: House, imported: Imported, *, as_json: bool) -> None:
     emit(counts, "\n".join(lines), as_json=as_json)
 
 
-def _hold(parts: House) -> None:
+def hold(parts: House) -> None:
     """On the embedded log the folder must be ours before anything is written into it."""
     if parts.is_embedded:
         assert parts.store is not None
 
 
 @contextmanager
-def _progress() -> Iterator:  # type: ignore[type-arg]  # of a callable that takes the events read so far
+def progress(what: str = "events") -> Iterator:  # type: ignore[type-arg]  # of a callable that takes how many there were so far
     """A counter on a terminal, silence in a pipe."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
     from rich.console import Console  # noqa: PLC0415
 
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("events", total=None)
-        yield lambda read: progress.update(task, completed=read, description=f"{read} events")
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda read: bar.update(task, completed=read, description=f"{read} {what}")

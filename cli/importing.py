@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from cli.feeding import _hold, _progress, report
+from cli.feeding import hold, progress, report
 from cli.options import common, settings_of
 from cli.wiring import House, house
 from importers import bids, ds000030, jsonl, jspsych
@@ -179,8 +179,8 @@ def bring(
     parts: House, events: Iterable[Parsed], skipped: Counter[str] | None = None, *, close: bool = True
 ) -> Imported:
     """Events through the door; ``skipped`` is what their importer counts. Raises NotOfThisForm, LogUnavailable."""
-    _hold(parts)
-    with _progress() as on_batch:
+    hold(parts)
+    with progress() as on_batch:
         imported = bring_in(events, parts.logger(), close=close, on_batch=on_batch)
     imported.skipped = skipped or Counter()
     return imported

@@ -2,7 +2,7 @@
 
 import click
 
-from cli import demo, importing, publishing, reading, running, simulating, upkeep
+from cli import demo, importing, publishing, reading, reliability, running, simulating, upkeep
 from cli.options import Front
 from telemetry.version import ENGINE_VERSION
 
@@ -25,6 +25,7 @@ for command in (
     reading.profile,
     reading.verify,
     reading.replay,
+    reliability.reliability,
     running.up,
     running.worker,
     running.project,

@@ -114,9 +114,10 @@ def replay(
                 continue
             replayed += 1
             fresh = profile_rows(rebuilt.profile)
-            before = stored.get(rebuilt.session_id)
-            if before is None or before[0].profile != fresh[0].profile:
-                changed += 1
+            before = stored.get(rebuilt.session_id, ())
+            changed += [(row.trait, row.profile) for row in before] != [
+                (row.trait, row.profile) for row in fresh
+            ]
             if not compare:
                 source = f"replay:{run_id}:{rebuilt.session_id}"
                 parts.store.write([*metric_rows(rebuilt.metrics), *fresh], source=source)

@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     control_url: str | None = Field(
         None, description="SQLAlchemy URL of the control plane; none: SQLite in the data folder"
     )
-    mapping: str = Field("pilot@0.1.0", description="the mapping that sessions are scored by")
+    mapping: str = Field("core@1.0.0", description="the mapping that sessions are scored by")
 
 
 def load(**options: object) -> Settings:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import click
 import msgspec
 
-from cli.feeding import _hold, _progress, report
+from cli.feeding import hold, progress, report
 from cli.options import common, emit, settings_of
 from cli.wiring import House, house
 from importers.importing import Imported, Parsed, bring_in
@@ -64,26 +64,26 @@ def simulate(
         emit(counts, f"{jsonl}: {counts['events']} events of {counts['sessions']} sessions", as_json=as_json)
 
 
-def play_balloons(parts: House, sessions: int, seed: int) -> tuple[Imported, dict[str, float]]:
-    """People who play balloon risk, through the door; what was recorded, and the true trait of each."""
+def play_games(parts: House, people: Iterable[Simulated]) -> tuple[Imported, dict[str, float]]:
+    """People play, through the door; what was recorded, and the true risk tolerance of each."""
     truth: dict[str, float] = {}
 
-    def people() -> Iterator[Simulated]:
-        for session_id, sitting, events in crowd(sessions, seed, balloon_risk.Design()):
+    def played() -> Iterator[Simulated]:
+        for session_id, sitting, events in people:
             truth[session_id] = sitting.people[balloon_risk.GAME.name].mu
             yield session_id, sitting, events
 
-    return _let_in(parts, people()), truth
+    return _let_in(parts, played()), truth
 
 
 def _let_in(parts: House, people: Iterable[Simulated]) -> Imported:
-    _hold(parts)
+    hold(parts)
     events = (
         Parsed(f"{session_id} event {place}", event)
         for session_id, _, played in people
         for place, event in enumerate(played)
     )
-    with _progress() as on_batch:
+    with progress() as on_batch:
         return bring_in(events, parts.logger(), on_batch=on_batch)
 
 

@@ -176,5 +176,5 @@ def _thresholds(published: Published) -> Iterator[tuple[str, str]]:
     for sign, penalty in msgspec.structs.asdict(mapping.quality).items():
         yield (
             f"quality: {sign}",
-            f"costs up to {figure(100 * penalty.weight)}, in full at {figure(penalty.full)}",
+            f"costs {figure(100 * penalty.weight)} at {figure(penalty.full)}, and at most {figure(100 * penalty.weight * penalty.limit // MICRO)}",
         )

@@ -1,7 +1,8 @@
 """How carefully a session was played, 0 to 100: Q = 100 (1 - sum of w_k p_k) (science B.7).
 
 Careless responding shows in two ways, at random and as a pattern (Meade & Craig 2012), so several signs are weighed; each
-penalty p is a rate over the rate at which it is taken as complete, and stays between 0 and 1.
+penalty p is a rate over the rate at which it is taken as complete, and stays between 0 and the mapping's limit (1, or more for a
+sign that disqualifies by itself when it never ends).
 """
 
 import msgspec
@@ -11,10 +12,11 @@ from science.measure import Measures
 
 
 class Penalty(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Weight and full rate of one sign, in micro-units."""
+    """Weight and full rate of one sign, in micro-units; beyond ``limit`` times the full rate it costs no more."""
 
     weight: int
     full: int
+    limit: int = MICRO
 
 
 class QualityRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,10 +59,10 @@ def quality(measures: Measures, rule: QualityRule) -> Quality:
 
 
 def _lost(penalty: Penalty, count: int, of: int) -> int:
-    """100 w min(1, (count / of) / full), in micro-units, rounded down."""
+    """100 w min(limit, (count / of) / full), in micro-units, rounded down."""
     if of <= 0:
         return 0
-    return min(100 * penalty.weight, 100 * penalty.weight * count * MICRO // (of * penalty.full))
+    return min(100 * penalty.weight * penalty.limit // MICRO, 100 * penalty.weight * count * MICRO // (of * penalty.full))
 
 
 def _clock_anomalies(measures: Measures) -> int:

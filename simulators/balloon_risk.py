@@ -55,6 +55,13 @@ def person(latent: Latent, design: Design) -> Person:
     )
 
 
+def target(someone: Person, i: int, dice: random.Random, design: Design, *, lost: bool) -> int:
+    """How many pumps are meant on balloon ``i`` (from 1), after a loss or not."""
+    x = (i - (design.balloons + 1) / 2) / design.balloons
+    meant = math.exp(someone.mu + someone.beta * x + someone.delta * lost + someone.sigma * dice.gauss(0, 1))
+    return max(0, min(design.max_pumps, round(meant)))
+
+
 def events(
     someone: Person, dice: random.Random, design: Design, begin_us: int, balloons: int
 ) -> Iterator[Fields]:
@@ -87,9 +94,7 @@ def _balloon(
     """One balloon: pump until it bursts or the meant number is reached."""
     someone, lost = player
     burst, now_us, bank_c = scene
-    x = (i - (design.balloons + 1) / 2) / design.balloons
-    meant = math.exp(someone.mu + someone.beta * x + someone.delta * lost + someone.sigma * dice.gauss(0, 1))
-    target = max(0, min(design.max_pumps, round(meant)))
+    aim = target(someone, i, dice, design, lost=lost)
     yield {
         "kind": "balloon_risk.shown",
         "t_us": now_us,
@@ -99,7 +104,7 @@ def _balloon(
         "value_per_pump_c": design.value_per_pump_c,
         "practice": False,
     }
-    for k in range(1, target + 1):
+    for k in range(1, aim + 1):
         latency_us = _latency_us(someone, dice, after_loss=lost and k == 1)
         times = {"t_us": now_us + latency_us, "onset_t_us": now_us, "latency_us": latency_us}
         yield {"kind": "balloon_risk.pumped", **times, "i": i, "k": k}
@@ -108,9 +113,9 @@ def _balloon(
             yield {"kind": "balloon_risk.exploded", "t_us": now_us, "i": i, "at_pump": k}
             return
     latency_us = _latency_us(someone, dice, after_loss=False)
-    earned_c = target * design.value_per_pump_c
+    earned_c = aim * design.value_per_pump_c
     times = {"t_us": now_us + latency_us, "onset_t_us": now_us, "latency_us": latency_us}
-    money = {"pumps": target, "earned_c": earned_c, "bank_c": bank_c + earned_c}
+    money = {"pumps": aim, "earned_c": earned_c, "bank_c": bank_c + earned_c}
     yield {"kind": "balloon_risk.collected", **times, "i": i, **money}
 
 

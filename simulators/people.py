@@ -1,7 +1,7 @@
 """A crowd of simulated people, by seed: who they truly are, and what they do."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from simulators import balloon_risk, memory_cards, reaction_timer
 from simulators.population import Mind, Population
@@ -22,7 +22,7 @@ def crowd(
     Everyone has dice of their own, so a larger crowd begins with a smaller one; on every occasion, so the first of two is as it
     would be alone.
     """
-    protocol = [(_game_of(design), design) for design in designs]
+    protocol = protocol_of(designs)
     for index in range(sessions):
         key, first_id = f"{seed}/{index}", f"sim.{seed}.{index:05d}"
         dice = random.Random(key)
@@ -34,5 +34,9 @@ def crowd(
             yield session_id, sitting, list(play(session_id, sitting, dice))
 
 
-def _game_of(design: Design) -> SimulatedGame:
-    return next(game for game in GAMES.values() if isinstance(design, game.design))
+def protocol_of(designs: Sequence[Design]) -> list[tuple[SimulatedGame, Design]]:
+    """Each configuration with the game that it is of."""
+    return [
+        (next(game for game in GAMES.values() if isinstance(design, game.design)), design)
+        for design in designs
+    ]

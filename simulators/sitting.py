@@ -72,10 +72,11 @@ def sit(
     dice: random.Random,
     *,
     group: int = 0,
+    leaving: float = _LEAVES_EARLY,
 ) -> Sitting:
-    """Draw a person for these games, and whether and when they leave."""
+    """Draw a person for these games, and whether (a share of ``leaving`` does) and when they leave."""
     planned = sum(design.units for _, design in protocol)
-    leaves = dice.random() < _LEAVES_EARLY and planned > 1
+    leaves = dice.random() < leaving and planned > 1
     people: dict[str, Any] = {}
     for game, design in protocol:
         people.setdefault(game.name, game.person(_of(latent, game), design))

@@ -55,10 +55,10 @@ def test_the_plot_holds_those_whose_truth_is_known_and_who_were_scored() -> None
     """True against estimated, a point each; without a truth there is no plot."""
     generator = ReportGenerator()
     assert generator.page(ANSWERS, {"someone": 1.2}).count("<circle") == 1
-    assert (
-        generator.page([*ANSWERS, evil(ANSWERS[0], "other")], {"someone": 1.2, "other": 0.4}).count("<circle")
-        == 2
-    )
+    other = {**ANSWERS[0], "session_id": "other"}
+    assert generator.page([*ANSWERS, other], {"someone": 1.2, "other": 0.4}).count("<circle") == 2
+    elsewhere = evil(ANSWERS[0], "other")  # a trait of another name
+    assert generator.page([*ANSWERS, elsewhere], {"someone": 1.2, "other": 0.4}).count("<circle") == 1
     for truth in (None, {}, {"nobody": 1.0}):
         assert "<svg" not in generator.page(ANSWERS, truth)
 

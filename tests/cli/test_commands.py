@@ -81,24 +81,32 @@ def figures(text: str, pattern: str) -> list[float]:
 
 @engine
 def test_the_demo_shows_people_scored_verified_and_reported(demo: tuple[Path, Result]) -> None:
-    """200 people: at least 150 scored, the others refused with reasons, all verified, the truth found again."""
+    """220 people: most are scored, the others refused with reasons, all verified, the truth found again."""
     folder, result = demo
     assert "200 simulated people play balloon risk: 30 balloons of at most 12 pumps" in result.stdout
     read, accepted, duplicate, rejected = figures(
         result.stdout, r"^read (\d+) = accepted (\d+) \+ duplicate (\d+) \+ rejected (\d+)$"
     )
     assert (read, duplicate, rejected) == (accepted, 0, 0)
-    scored, refused = figures(result.stdout, r"^scored: (\d+), refused: (\d+) \(R_")
-    assert scored >= 150
-    assert refused >= 1
-    assert scored + refused == 200
-    assert "verified: 200 of 200 equal" in result.stdout.splitlines()
-    r, over = figures(result.stdout, r"^true against estimated: r = ([\d.]+) over (\d+) people$")
+    for trait, least in (
+        ("consistency", 15),
+        ("decision_speed", 15),
+        ("learning", 15),
+        ("risk_tolerance", 180),
+    ):
+        scored, refused = figures(result.stdout, rf"^{trait} scored: (\d+), refused: (\d+) \(R_")
+        assert scored >= least
+        assert refused >= 1
+        assert scored + refused == 220
+    assert "verified: 220 of 220 equal" in result.stdout.splitlines()
+    r, over = figures(
+        result.stdout, r"^true against estimated risk tolerance: r = ([\d.]+) over (\d+) people$"
+    )
     assert r >= 0.8
     assert over == scored
     page = Path(result.stdout.splitlines()[-1].removeprefix("report: "))
     assert page == folder / "report.html"
-    assert page.read_text(encoding="utf-8").count("<tr><td>") == 200
+    assert page.read_text(encoding="utf-8").count("<tr><td>") == 5 * 220
 
 
 @engine
@@ -110,7 +118,7 @@ def test_a_second_demo_changes_no_byte(demo: tuple[Path, Result]) -> None:
     second = kymograph("demo", data=folder)
     assert re.search(r"^in the fold, duplicate: \d+$", second.stdout, re.MULTILINE)
     assert not re.search(r"^in the fold, (counted|late|conflict|dead_letter): ", second.stdout, re.MULTILINE)
-    assert "verified: 200 of 200 equal" in second.stdout.splitlines()
+    assert "verified: 220 of 220 equal" in second.stdout.splitlines()
     assert kymograph("profile", "--all", "--json", data=folder).stdout == before
     assert (folder / "report.html").read_bytes() == page
     assert first.stdout.splitlines()[-3:] == second.stdout.splitlines()[-3:]
@@ -218,10 +226,12 @@ def test_a_profile_is_the_answer_of_the_api(three: Path) -> None:
     for line in lines:
         assert {"risk_tolerance", "confidence_interval", "traits", "provenance"} <= set(line)
         assert 0 < line["risk_tolerance"] < 1
-        assert line["provenance"]["mapping"]["id"] == "pilot"
-    named = kymograph("profile", SESSION, "--mapping", "pilot@0.1.0", "--json", data=three)
+        assert line["provenance"]["mapping"]["id"] == "core"
+    named = kymograph("profile", SESSION, "--mapping", "core@1.0.0", "--json", data=three)
     assert told(named) == lines[:1]
-    assert f"{SESSION}\n  risk_tolerance  0." in kymograph("profile", SESSION, data=three).stdout
+    text = kymograph("profile", SESSION, data=three).stdout
+    assert text.startswith(f"{SESSION}\n")
+    assert "\n  risk_tolerance  0." in text
 
 
 @engine
@@ -235,8 +245,8 @@ def test_verify_and_replay_say_what_they_compared(three: Path) -> None:
     (one,) = told(kymograph("verify", SESSION, "--json", data=three))
     assert one["session_id"] == SESSION
     (compared,) = told(kymograph("replay", "--all", "--compare", "--json", data=three))
-    assert compared == {"mapping": "pilot@0.1.0", "replayed": 3, "changed": 0, "written": False}
-    assert "replayed 3 sessions by pilot@0.1.0: 0 differ" in kymograph("replay", "--all", data=three).stdout
+    assert compared == {"mapping": "core@1.0.0", "replayed": 3, "changed": 0, "written": False}
+    assert "replayed 3 sessions by core@1.0.0: 0 differ" in kymograph("replay", "--all", data=three).stdout
 
 
 @engine
@@ -296,18 +306,25 @@ def change_rows(
     folder: Path, kind: type[TraitProfileRow] | type[SessionMetricRow], **changes: object
 ) -> None:
     store = ClickHouseStore.embedded(folder / "clickhouse")
-    row = next(row for row in store.every(kind) if row.session_id == SESSION and getattr(row, "metric", "x"))
+    row = next(
+        row
+        for row in store.every(kind)
+        if row.session_id == SESSION
+        and getattr(row, "metric", "x")
+        and getattr(row, "trait", "risk_tolerance") == "risk_tolerance"
+    )
     store.write([msgspec.structs.replace(row, **changes)], source="a hand in the store")
     store.close()
 
 
 def flip_profile(folder: Path) -> None:
     store = ClickHouseStore.embedded(folder / "clickhouse")
-    (row,) = store.profile(SESSION, "pilot@0.1.0") or ()
+    row = (store.profile(SESSION, "core@1.0.0") or ())[0]
     store.close()
-    at = row.profile.index(b'"score":') + 9
+    score = re.search(rb'"score":\d', row.profile)
+    assert score is not None
     changed = bytearray(row.profile)
-    changed[at] ^= 1
+    changed[score.end() - 1] ^= 1
     change_rows(folder, TraitProfileRow, profile=bytes(changed))
 
 

@@ -101,7 +101,7 @@ def test_a_mapping_is_one_object_for_programs() -> None:
         "duration_us": [30_000_000, 7_200_000_000],
     }
     assert line["games"]["balloon_risk"]["counts"][0]["minimum"] == 10
-    assert line["quality"]["missing"] == {"weight": 0.3, "full": 0.25}
+    assert line["quality"]["missing"] == {"weight": 0.3, "full": 0.25, "limit": 1.0}
     (norms,) = line["norm_sets"].values()
     assert norms["hash"] == known.norm_hashes["ds000030_controls_p12.v1"]
     assert (norms["status"], norms["match"]["max_pumps"]) == ("provisional", 12)

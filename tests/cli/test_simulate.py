@@ -92,7 +92,7 @@ def test_a_cheat_is_let_in_and_refused(tmp_path: Path) -> None:
     reasons = [
         why["code"] for told_ in profiles for trait in told_["traits"].values() for why in trait["reasons"]
     ]
-    assert reasons.count("R_INTEGRITY") == 2
+    assert reasons.count("R_INTEGRITY") == 2 * 5
 
 
 def test_a_cheat_of_another_game_is_a_wrong_use(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from science.bootstrap import _acceleration, _bca, _draw, _seed, _words, bootstrap
+from science.bootstrap import _acceleration, _bca, _draw, _seed, bootstrap
+from science.chance import words
 from science.exact import MICRO
 from science.mapping import Published, load
 from science.measure import Measures
@@ -22,7 +23,7 @@ Z95 = 1_959_964
 
 def fewer(replicates: int = 400) -> Published:
     """core_bca with fewer replicates, for speed."""
-    core = load("core_bca@0.9.0")
+    core = load("core_bca@1.0.0")
     interval = msgspec.structs.replace(core.mapping.interval, replicates=replicates)
     return msgspec.structs.replace(core, mapping=msgspec.structs.replace(core.mapping, interval=interval))
 
@@ -70,8 +71,8 @@ def test_scipy_gives_the_same_interval_from_chances_of_its_own() -> None:
     """scipy.stats.bootstrap of a mean of log-normal values agrees within a tenth of the width."""
     dice = Random(11)
     values = [round(MICRO * dice.lognormvariate(0, 0.6)) for _ in range(40)]
-    words = _words(b"seed")
-    replicates: list[int | None] = [sum(_draw(values, words)) // 40 for _ in range(4_000)]
+    chances = words(b"seed")
+    replicates: list[int | None] = [sum(_draw(values, chances)) // 40 for _ in range(4_000)]
     without: list[int | None] = [(sum(values) - value) // 39 for value in values]
     found = _bca(sum(values) // 40, replicates, without, 40, Z95)
     assert found is not None
@@ -89,10 +90,12 @@ def test_scipy_gives_the_same_interval_from_chances_of_its_own() -> None:
 
 def test_the_chances_are_even() -> None:
     """Every unit is drawn alike often, from every block of the stream."""
-    words = _words(b"x")
-    counts = np.bincount([place for _ in range(2_000) for place in _draw(list(range(7)), words)], minlength=7)
+    chances = words(b"x")
+    counts = np.bincount(
+        [place for _ in range(2_000) for place in _draw(list(range(7)), chances)], minlength=7
+    )
     assert stats.chisquare(counts).pvalue > 0.001
-    stream = list(islice(_words(b"y"), 64))
+    stream = list(islice(words(b"y"), 64))
     assert len(set(stream)) == 64
     assert all(0 <= word < 1 << 32 for word in stream)
 
@@ -100,7 +103,7 @@ def test_the_chances_are_even() -> None:
 def test_the_seed_is_the_sessions_and_the_mappings() -> None:
     """Another session, mapping or norm set draws other chances; the same ones draw the same."""
     one, other = measures_of(session_events()), measures_of(session_events(TYPICAL[::-1]))
-    core, bca = load("core@0.9.0"), load("core_bca@0.9.0")
+    core, bca = load("core@1.0.0"), load("core_bca@1.0.0")
     seeds = {_seed(one, core), _seed(other, core), _seed(one, bca), _seed(other, bca)}
     seeds.add(_seed(one, msgspec.structs.replace(core, norm_hashes={"x": "y"})))
     assert len(seeds) == 5
@@ -114,7 +117,7 @@ def test_a_profile_by_bca_has_the_scores_of_core_and_intervals_of_its_own() -> N
     assert profile.canonical() == infer(measures, fewer()).canonical()
     risk, plain = (
         profile.traits["risk_tolerance"],
-        infer(measures, load("core@0.9.0")).traits["risk_tolerance"],
+        infer(measures, load("core@1.0.0")).traits["risk_tolerance"],
     )
     assert risk.ci_method == "bca"
     assert risk.ci is not None

@@ -131,7 +131,7 @@ def test_every_other_number_of_a_mapping_is_a_threshold() -> None:
     assert told["balloon_risk: `balloon.n_collected`"] == "at least 5 collected balloons"
     assert told["interval"] == "95 % by greenwood_delta"
     assert told["norms"] == "those that are not a reference sample serve"
-    assert told["quality: anticipations"] == "costs up to 25, in full at 0.2"
+    assert told["quality: anticipations"] == "costs 25 at 0.2, and at most 25"
     assert "bootstrap replicates" not in told
     told = dict(thresholds(bent()).rows)
     assert told["norms"] == "those that are not a reference sample do not serve"

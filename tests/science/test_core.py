@@ -1,4 +1,4 @@
-"""The candidate mapping over whole sessions of three games: scored or refused, and never a number beside a refusal."""
+"""The released mapping over whole sessions of three games: scored or refused, and never a number beside a refusal."""
 
 import msgspec
 import pytest
@@ -15,7 +15,7 @@ from streams.codec import Codec
 from streams.memory import MemoryLog
 from streams.topics import EVENTS
 
-CORE = "core@0.9.0"
+CORE = "core@1.0.0"
 DESIGNS = (balloon_risk.Design(), reaction_timer.Design(), memory_cards.Design())
 
 
@@ -142,7 +142,7 @@ def test_a_unit_is_its_own_account_unless_a_game_says_otherwise() -> None:
 
 def test_a_bootstrap_without_an_answer_says_so(everyone: list[Measures]) -> None:
     """With a unit alone in a game, leaving it out leaves nothing: the jackknife's interval stands, and its name."""
-    bca = load("core_bca@0.9.0")
+    bca = load("core_bca@1.0.0")
     interval = msgspec.structs.replace(bca.mapping.interval, replicates=20)
     quick = msgspec.structs.replace(bca, mapping=msgspec.structs.replace(bca.mapping, interval=interval))
     whole = next(one for one in everyone if profile(one).traits["learning"].status == "scored")

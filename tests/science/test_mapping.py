@@ -91,7 +91,7 @@ def test_the_hash_is_of_the_content_and_not_of_the_layout(name: str) -> None:
 @pytest.mark.parametrize("kind", [Mapping, NormSet])
 def test_an_unknown_field_is_refused(kind: type) -> None:
     """A misspelt threshold must not be silently the default: what changes a score has none."""
-    published = load("core@0.9.0")
+    published = load("core@1.0.0")
     value = published.mapping if kind is Mapping else published.norms["ds000030_controls_p12.v2"]
     plain = msgspec.to_builtins(value)
     assert msgspec.convert(plain, kind) == value
@@ -116,12 +116,12 @@ def test_an_unknown_field_is_refused(kind: type) -> None:
 )
 def test_a_norm_set_fits_its_configuration_alone(match: dict[str, int | str], fits: bool) -> None:
     """Every key must agree: a value exactly, a range with both its ends."""
-    assert load("core@0.9.0").norms["sro_srt_first30.v1"].fits(match) is fits
+    assert load("core@1.0.0").norms["sro_srt_first30.v1"].fits(match) is fits
 
 
 def test_a_set_that_names_no_device_does_not_say() -> None:
     """And one that names some is of those."""
-    norms = load("core@0.9.0").norms
+    norms = load("core@1.0.0").norms
     assert norms["simulated_memory_12x6.v1"].is_of_device("mouse")
     assert norms["sro_srt_first30.v1"].is_of_device("keyboard")
     assert not norms["sro_srt_first30.v1"].is_of_device("touch")

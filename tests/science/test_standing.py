@@ -33,8 +33,8 @@ def micro(value: float) -> int:
 
 
 def published(rule: TraitRule, norms: dict[str, Norm], **interval: object) -> Published:
-    """Core 0.9.0 with these norms and this one trait."""
-    core = load("core@0.9.0")
+    """Core 1.0.0 with these norms and this one trait."""
+    core = load("core@1.0.0")
     sets = {
         f"{game}.v1": NormSet(
             id=game,
@@ -300,7 +300,7 @@ def test_a_fold_is_that_of_the_formula(z: float) -> None:
 def test_a_fold_is_standardised_in_the_norm() -> None:
     """Over z of a standard normal its mean is 0 and its SD 1 (the constants of the mapping say so)."""
     dice = Random(7)
-    for rule in load("core@0.9.0").mapping.traits["emotional_regulation"].metrics:
+    for rule in load("core@1.0.0").mapping.traits["emotional_regulation"].metrics:
         if rule.fold is not None:
             values = [folded(round(dice.gauss(0, M)), rule.fold) / M for _ in range(20_000)]
             mean = sum(values) / len(values)
