@@ -1,9 +1,9 @@
-# make env | demo | test | check | docs | bench | kafka: each makes the environment first, from the hashed lock.
+# make env | demo | test | check | docs | science | bench | kafka: each makes the environment first, from the hashed lock.
 PYTHON ?= python3
 DATA ?= .kymograph
 BIN := .venv/bin
 
-.PHONY: env demo test check docs bench kafka lock
+.PHONY: env demo test check docs science bench kafka lock
 
 env: .venv/made
 
@@ -36,6 +36,10 @@ check: env
 # The tables of the pages, from the registries.
 docs: env
 	KYMOGRAPH_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/house/test_docs.py
+
+# Whether the numbers can be signed: recovery of known traits, coverage of every interval; about 15 minutes on 2 cores.
+science: env
+	$(BIN)/python -m benchmarks.acceptance --write
 
 bench: env
 	$(BIN)/python -m benchmarks.scoring

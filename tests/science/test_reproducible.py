@@ -9,14 +9,24 @@ import platform
 import re
 import subprocess
 import sys
+from itertools import cycle
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import msgspec
 import pytest
 
+from agents.event_logger import EventLogger
 from science.canonical import digest
 from science.event import Event
+from simulators import balloon_risk, memory_cards, reaction_timer
+from simulators.cheats import CHEATS, bent
+from simulators.people import crowd
+from simulators.sitting import Design
+from streams.memory import MemoryLog
+from streams.topics import EVENTS
+from tests.agents.doors import CODEC, known
 from tests.science.builders import Balloon, abandoned, profile_of, session_events
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,10 +49,54 @@ def random_balloons(rng: Random) -> list[Balloon]:
 
 
 def corpus() -> list[list[Event]]:
-    """200 sessions: in order, shuffled, with repeats, and with gaps that the closer ended."""
+    """600 sessions: 500 of all three games, and 100 of balloons that no simulated person would play."""
+    return [*three_games(), *odd_balloons()]
+
+
+def three_games() -> list[list[Event]]:
+    """Simulated people, every third one bent by a cheat, and as they lie in a log: in order, shuffled, ended by the closer."""
+    rng, cheats = Random("three games"), cycle(name for name in CHEATS if name != "one_key")
+    sessions = []
+    for n in range(500):
+        ((_, _, played),) = crowd(1, 1_000 + n, *designs(n))
+        fields = bent(next(cheats), played) if n % 3 == 1 else played
+        events = sealed([known(one) for one in fields])
+        if n % 5 == 1:
+            rng.shuffle(events)
+        if n % 5 == 2:
+            events = rng.sample(events, len(events) - 1)
+        events = [*events, abandoned()]  # too late for most
+        sessions.append([msgspec.structs.replace(one, session_id=f"three-{n}") for one in events])
+    return sessions
+
+
+def designs(n: int) -> tuple[Design, ...]:
+    """All three games; most of a configuration that norms are of, some in every other kind."""
+    kinds: tuple[reaction_timer.Kind, ...] = ("simple", "simple", "simple", "choice", "gonogo")
+    small = memory_cards.Design(rounds=3, n_pairs=6, rows=3, cols=4)
+    return (
+        balloon_risk.Design(balloons=15, max_pumps=12 if n % 8 else 40),
+        reaction_timer.Design(trials=21, kind=kinds[n % 5]),
+        memory_cards.Design() if n % 3 == 0 else small,
+    )
+
+
+def sealed(events: list[dict[str, Any]]) -> list[Event]:
+    """The events that the door lets in, as the log holds them."""
+    log = MemoryLog()
+    EventLogger(log, control_url="sqlite://", codec=CODEC).record(events)
+    return [
+        CODEC.decode(record.value)
+        for place in range(EVENTS.partitions)
+        for record in log.read(EVENTS.name, place, 0)
+    ]
+
+
+def odd_balloons() -> list[list[Event]]:
+    """Timed out, unfinished, in order, shuffled, with repeats, and with gaps that the closer ended."""
     rng = Random("the fixed corpus")
     sessions = []
-    for n in range(200):
+    for n in range(100):
         balloons = random_balloons(rng)
         waits = [int(rng.lognormvariate(13, 0.6)) for _ in range(41)]
         options = {
@@ -86,7 +140,7 @@ def run(command: list[str], corpus_file: Path, **environment: str) -> list[str] 
         env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"} | environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     return found.stdout.split() if found.returncode == 0 else found.stderr
