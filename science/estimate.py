@@ -34,12 +34,10 @@ class Clusters(Moments):
 
     def __init__(self, groups: Iterable[Sums]) -> None:
         """The sums of each unit, in order; a unit without values has no influence."""
-        super().__init__()
         self.groups = list(groups)
-        for count, total, squares in self.groups:
-            self.count += count
-            self.total += total
-            self.squares += squares
+        self.count = sum([count for count, _, _ in self.groups])
+        self.total = sum([total for _, total, _ in self.groups])
+        self.squares = sum([squares for _, _, squares in self.groups])
 
     def mean_influences(self, unit: int = 1) -> list[int]:
         """Of the mean, in micro-units, where the values count in 1 / ``unit``. There is at least one value."""

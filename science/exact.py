@@ -9,8 +9,9 @@ numpy alike; ``micro_*`` round half up, once, at the end.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import isqrt
+from operator import mul
 
 Q32 = 1 << 32
 MICRO = 1_000_000
@@ -161,7 +162,10 @@ def normal_quantile(p: int) -> int:
     z = cell << 27
     for _ in range(_QUANTILE_STEPS):
         nearest = (z + (Q32 >> 6)) >> 27
-        z += ((p - normal_cdf(z)) << 32) // _DENSITY[nearest]
+        step = ((p - normal_cdf(z)) << 32) // _DENSITY[nearest]
+        if not step:
+            break
+        z += step
     return z
 
 
@@ -199,17 +203,12 @@ class Moments:
 
     __slots__ = ("count", "squares", "total")
 
-    def __init__(self, values: Iterable[int] = ()) -> None:
-        """Take the values up; ``add`` takes up one more."""
-        self.count = self.total = self.squares = 0
-        for value in values:
-            self.add(value)
-
-    def add(self, value: int) -> None:
-        """Take one value up."""
-        self.count += 1
-        self.total += value
-        self.squares += value * value
+    def __init__(self, values: Iterable[int]) -> None:
+        """Of these values."""
+        taken = list(values)
+        self.count = len(taken)
+        self.total = sum(taken)
+        self.squares: int = sum(map(mul, taken, taken))
 
     def mean_micro(self, unit: int = 1) -> int:
         """The mean in micro-units, where the values count in 1 / ``unit``. There is at least one value."""
@@ -237,9 +236,13 @@ class Line:
 
     __slots__ = ("count", "xs", "xx", "xy", "ys")
 
-    def __init__(self) -> None:
-        """No points yet; ``add`` takes one up."""
-        self.count = self.xs = self.ys = self.xx = self.xy = 0
+    def __init__(self, xs: Sequence[int] = (), ys: Sequence[int] = ()) -> None:
+        """Through these points, as many x as y; ``add`` takes up one more."""
+        self.count = len(xs)
+        self.xs = sum(xs)
+        self.ys = sum(ys)
+        self.xx: int = sum(map(mul, xs, xs))
+        self.xy: int = sum(map(mul, xs, ys))
 
     def add(self, x: int, y: int) -> None:
         """Take one point up."""

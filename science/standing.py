@@ -23,7 +23,8 @@ from science.measure import Measures, Precision
 class Term(msgspec.Struct, frozen=True):
     """One metric of a trait. ``z`` and all that follows are None where the metric cannot stand anywhere.
 
-    ``y`` is z, folded where the mapping folds it; ``slope`` is dy/dz; ``se`` the moderated standard error of z.
+    ``y`` is z, folded where the mapping folds it; ``slope`` is dy/dz; ``se`` the moderated standard error of z; ``coefficient`` is what
+    one unit of the metric adds to the sum of w y: w slope d / sigma.
     """
 
     rule: MetricRule
@@ -35,6 +36,7 @@ class Term(msgspec.Struct, frozen=True):
     se: int | None = None
     y: int = 0
     slope: int = MICRO
+    coefficient: int = 0
 
     @property
     def reliability(self) -> int:
@@ -162,33 +164,34 @@ def folded(z: int, fold: Fold) -> int:
 
 # ----------------------------------------------------------------------------------------------------------- one metric
 
+_NOT_PLAYED = Metric(None, 0, "", None, "game_not_played")
+
 
 def _term(measures: Measures, published: Published, rule: MetricRule) -> Term:
     mapping = published.mapping
-    metric = measures.metrics.get(rule.metric, Metric(None, 0, "", None, "game_not_played"))
+    metric = measures.metrics.get(rule.metric, _NOT_PLAYED)
     norms = _norms(measures, published, rule)
     norm = None if norms is None else norms.metrics[rule.metric]
     counts = mapping.games[rule.game].counts
     is_counted = all(count_of(measures, count.metric) >= count.minimum for count in counts)
-    term = Term(rule, metric, norms, norm, is_counted)
     if norm is None or metric.value is None or metric.se is None:
-        return term
+        return Term(rule, metric, norms, norm, is_counted)
     z = _z(metric.value, rule, norm, mapping.winsor)
     se = micro_ratio(metric.se, norm.sd)
     if mapping.interval.method == "greenwood_delta":
-        return msgspec.structs.replace(term, z=z, se=se, y=z)
+        return Term(rule, metric, norms, norm, is_counted, z, se, z)
     precision = measures.precisions[rule.game]
     if rule.metric not in precision.covariances:
-        return term  # one unit shows no spread
+        return Term(rule, metric, norms, norm, is_counted)  # one unit shows no spread
     variance = _moderated(
         se * se, _error_variance(norm, precision.units), precision.units - 1, mapping.interval.prior_df
     )
     se = isqrt(variance)
-    if rule.fold is None:
-        return msgspec.structs.replace(term, z=z, se=se, y=z)
-    return msgspec.structs.replace(
-        term, z=z, se=se, y=folded(z, rule.fold), slope=_fold_slope(z, se, rule.fold)
-    )
+    y, slope = z, MICRO
+    if rule.fold is not None:
+        y, slope = folded(z, rule.fold), _fold_slope(z, se, rule.fold)
+    coefficient = micro_ratio(rule.weight * slope * rule.direction, norm.sd * MICRO)
+    return Term(rule, metric, norms, norm, is_counted, z, se, y, slope, coefficient)
 
 
 def _z(value: int, rule: MetricRule, norm: Norm, winsor: int) -> int:
@@ -204,18 +207,17 @@ def count_of(measures: Measures, metric: str) -> int:
 
 def _norms(measures: Measures, published: Published, rule: MetricRule) -> NormSet | None:
     """The first norm set of the mapping that every play of the metric's game agrees with."""
-    plays = [play for play in measures.games if play.game == rule.game]
-    return next(
-        (
-            norms
-            for norms in published.norms.values()
-            if norms.game == rule.game
-            and rule.metric in norms.metrics
-            and plays
-            and all(norms.fits(play.match) for play in plays)
-        ),
-        None,
-    )
+    plays = [play.match for play in measures.games if play.game == rule.game]
+    if not plays:
+        return None
+    for norms in published.norms.values():
+        if (
+            rule.metric in norms.metrics
+            and norms.game == rule.game
+            and all(norms.fits(match) for match in plays)
+        ):
+            return norms
+    return None
 
 
 def _fold_slope(z: int, se: int, fold: Fold) -> int:
@@ -265,20 +267,16 @@ def _variances(mine: Sequence[Term], others: Sequence[Term], precision: Precisio
     session = prior = 0
     for term in mine:
         for other in others:
-            name, older = sorted((term.rule.metric, other.rule.metric), reverse=True)
-            session += _coefficient(term) * _coefficient(other) * precision.covariances[name][older]
-            if term.rule.metric == other.rule.metric:
+            name, older = term.rule.metric, other.rule.metric
+            known = precision.covariances
+            covaried = known[name][older] if name >= older else known[older][name]
+            session += term.coefficient * other.coefficient * covaried
+            if name == older:
                 assert term.norm is not None
                 weight = term.rule.weight * term.slope * other.rule.weight * other.slope
                 weight *= term.rule.direction * other.rule.direction
                 prior += weight * _error_variance(term.norm, precision.units)
     return session // (MICRO * MICRO), prior // (MICRO * MICRO * MICRO * MICRO)
-
-
-def _coefficient(term: Term) -> int:
-    """What one unit of the metric adds to the sum of w y, in micro-units: w slope d / sigma."""
-    assert term.norm is not None
-    return micro_ratio(term.rule.weight * term.slope * term.rule.direction, term.norm.sd * MICRO)
 
 
 def _error_variance(norm: Norm, units: int) -> int:

@@ -154,7 +154,7 @@ def _pumping(balloons: Sequence[ScoredBalloon]) -> dict[str, _Found]:
     n = len(balloons)
     intended = intended_pumps((b.pumps, b.exploded) for b in balloons)
     reason = "censored" if intended.censored else None
-    collected = Moments(b.pumps for b in balloons if not b.exploded)
+    collected = Moments([b.pumps for b in balloons if not b.exploded])
     m = collected.count
     found: dict[str, _Found] = {
         "intended_km": (intended.mean, n, intended.mean_se, reason),
@@ -200,7 +200,7 @@ def _se(moments: Moments) -> int | None:
 
 def _after_outcomes(accounts: Sequence[Account]) -> dict[str, _Found]:
     """What a loss or a win does to the balloon after it."""
-    aap = Moments(of.balloon.pumps for of in accounts if not of.balloon.exploded)
+    aap = Moments([of.balloon.pumps for of in accounts if not of.balloon.exploded])
     loss, win = (Clusters(pumps_after(of, loss=loss) for of in accounts) for loss in (True, False))
     late, soon = (Clusters(began_after(of, loss=loss) for of in accounts) for loss in (True, False))
     steps = Clusters(one(of.step) for of in accounts)
@@ -227,14 +227,13 @@ def _after_outcomes(accounts: Sequence[Account]) -> dict[str, _Found]:
 
 def _trends(balloons: Sequence[ScoredBalloon]) -> dict[str, _Found]:
     """Descriptive only: the parallel form of these has a reliability of .04 and below (science 0)."""
-    pumps, payoff = Line(), Line()
-    for b in balloons:
-        if not b.exploded:
-            pumps.add(b.i, b.pumps)
-        payoff.add(b.i, b.pumps * b.value_c if not b.exploded else 0)
+    collected = [b for b in balloons if not b.exploded]
+    pumps = Line([b.i for b in collected], [b.pumps for b in collected])
+    earned = [b.pumps * b.value_c if not b.exploded else 0 for b in balloons]
+    payoff = Line([b.i for b in balloons], earned)
     half = len(balloons) // 2
-    early = Moments(b.pumps for b in balloons[:half] if not b.exploded)
-    late = Moments(b.pumps for b in balloons[len(balloons) - half :] if not b.exploded)
+    early = Moments([b.pumps for b in balloons[:half] if not b.exploded])
+    late = Moments([b.pumps for b in balloons[len(balloons) - half :] if not b.exploded])
     found: dict[str, _Found] = {
         "slope": _absent(pumps.count, "too_few_collected"),
         "payoff_slope": _absent(payoff.count, "too_few_balloons"),

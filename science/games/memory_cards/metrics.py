@@ -138,10 +138,7 @@ def _learning(accounts: Sequence[Account]) -> dict[str, _Found]:
 
 def trend_of(accounts: Sequence[Account]) -> Line:
     """The line of ln(T / E) (Q32) on r."""
-    line = Line()
-    for of in accounts:
-        line.add(of.r, of.ln_ratio)
-    return line
+    return Line([of.r for of in accounts], [of.ln_ratio for of in accounts])
 
 
 def _latency(accounts: Sequence[Account]) -> dict[str, _Found]:
