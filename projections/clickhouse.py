@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from projections.folder import hold, release
-from projections.rows import SESSION, Row, SessionMetricRow, TraitProfileRow
+from projections.rows import SESSION, EventRow, Row, SessionMetricRow, TraitProfileRow
 from projections.store import RowT, SessionSummary, Status, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -154,6 +154,15 @@ class ClickHouseStore:
                         yield msgspec.convert(row, kind)
             finally:
                 client.close()
+
+    def events_of(self, kind: str) -> tuple[EventRow, ...]:
+        """See the port."""
+        return tuple(self._read(EventRow, "WHERE kind = {kind:String}", {"kind": kind}))
+
+    def position(self) -> int:
+        """See the port."""
+        ends = "SELECT max(offset) + 1 AS end FROM events FINAL GROUP BY partition"
+        return int(self.select(f"SELECT sum(end) FROM ({ends})")[0][0])  # noqa: S608  # a text of our own
 
     def close(self) -> None:
         """See the port."""

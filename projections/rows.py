@@ -115,8 +115,42 @@ class DeadLetterRow(msgspec.Struct, frozen=True, gc=False, kw_only=True, array_l
     offset: int
 
 
-Row = EventRow | SessionMetricRow | TraitProfileRow | DeadLetterRow
-ROWS: tuple[type[Row], ...] = (EventRow, SessionMetricRow, TraitProfileRow, DeadLetterRow)
+class ReliabilityRow(msgspec.Struct, frozen=True, gc=False, kw_only=True, array_like=True):
+    """How reliable one metric of a norm set is among the people of the log (``science/reliability.py``), beside what is published.
+
+    ``sessions == first_sessions + second_sessions + sum of left_out``; ``position`` says how much of the log was looked at.
+    """
+
+    TABLE: ClassVar[str] = "reliability"
+    KEY: ClassVar[tuple[str, ...]] = ("norm_set", "metric", "permutations")
+
+    norm_set: str
+    metric: str
+    permutations: int
+    game: str
+    people: int
+    units: int
+    split_half_micro: int | None
+    split_half_low_micro: int | None
+    split_half_high_micro: int | None
+    split_half_reason: str | None
+    pairs: int
+    retest_micro: int | None
+    retest_reason: str | None
+    published_micro: int
+    published_units: int
+    published_retest_micro: int | None
+    sessions: int
+    first_sessions: int
+    second_sessions: int
+    left_out: dict[str, int]
+    input_digest: str
+    position: int
+    engine_version: str
+
+
+Row = EventRow | SessionMetricRow | TraitProfileRow | DeadLetterRow | ReliabilityRow
+ROWS: tuple[type[Row], ...] = (EventRow, SessionMetricRow, TraitProfileRow, DeadLetterRow, ReliabilityRow)
 
 
 class _Measure(msgspec.Struct, frozen=True):

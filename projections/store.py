@@ -4,8 +4,9 @@ Terms
 -----
 The store holds *rows* (``projections/rows.py``), each in the table of its type. A row has a *key* and a *version*, which is a
 position in the log and never a clock. Of the rows with one key the store shows one: of events and dead letters the one
-that came *first* in the log, of metrics and profiles the one whose closing event came *last*. The *source* of a write is
-the range of the log that its rows were made from. The store is a view: it can be thrown away and rebuilt from the log.
+that came *first* in the log, of metrics and profiles the one whose closing event came *last*, of reliabilities the one that
+saw most of the log. The *source* of a write is the range of the log that its rows were made from. The store is a view: it can
+be thrown away and rebuilt from the log.
 
 Promises
 --------
@@ -21,9 +22,9 @@ from typing import Literal, Protocol, TypeVar
 
 import msgspec
 
-from projections.rows import DeadLetterRow, EventRow, Row, SessionMetricRow, TraitProfileRow
+from projections.rows import DeadLetterRow, EventRow, ReliabilityRow, Row, SessionMetricRow, TraitProfileRow
 
-RowT = TypeVar("RowT", EventRow, SessionMetricRow, TraitProfileRow, DeadLetterRow)
+RowT = TypeVar("RowT", EventRow, SessionMetricRow, TraitProfileRow, DeadLetterRow, ReliabilityRow)
 
 Status = Literal["open", "measured", "insufficient", "scored", "withdrawn"]
 
@@ -78,6 +79,12 @@ class Store(Protocol):
 
     def every(self, kind: type[RowT]) -> Iterator[RowT]:
         """Every row of one table, in the order of its key, not all in memory at once."""
+
+    def events_of(self, kind: str) -> tuple[EventRow, ...]:
+        """Every event of one kind, by session and then by place in it."""
+
+    def position(self) -> int:
+        """How far the events reach into the log: its places up to the last of them, added up over the partitions."""
 
     def close(self) -> None:
         """Let go of files and connections; afterwards the store must not be used."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from science.chance import words
 from science.exact import MICRO, Q32, micro, micro_ratio, micro_root, normal_cdf, normal_quantile, q32
 from science.games import GAMES
 from science.mapping import Published
@@ -31,10 +32,10 @@ def bootstrap(
         return {trait: _by_jackknife(standing) for trait, standing in standings.items()}
     samples = {game: _accounts(game, units) for game, units in measures.samples.items()}
     own = {game: _values(game, units) for game, units in samples.items()}
-    words = _words(_seed(measures, published))
+    chances = words(_seed(measures, published))
     replicates: list[dict[str, dict[str, int | None]]] = []
     for _ in range(published.mapping.interval.replicates):
-        drawn = {game: _values(game, _draw(units, words)) for game, units in samples.items()}
+        drawn = {game: _values(game, _draw(units, chances)) for game, units in samples.items()}
         replicates.append({**own, **drawn})
     left_out = [
         (game, {**own, game: _values(game, [*units[:place], *units[place + 1 :]])})
@@ -73,18 +74,9 @@ def _seed(measures: Measures, published: Published) -> bytes:
     return sha256("\n".join(hashes).encode()).digest()
 
 
-def _words(seed: bytes) -> Iterator[int]:
-    """32-bit words of SHA-256 in counter mode."""
-    counter = 0
-    while True:
-        block = sha256(seed + counter.to_bytes(8, "big")).digest()
-        yield from (int.from_bytes(block[place : place + 4], "big") for place in range(0, 32, 4))
-        counter += 1
-
-
-def _draw(units: Sequence[Any], words: Iterator[int]) -> list[Any]:
+def _draw(units: Sequence[Any], chances: Iterator[int]) -> list[Any]:
     """As many units as there are, with replacement."""
-    return [units[next(words) * len(units) >> 32] for _ in units]
+    return [units[next(chances) * len(units) >> 32] for _ in units]
 
 
 def _bca(

@@ -16,6 +16,7 @@ from projections.clickhouse import ClickHouseStore
 from projections.rows import (
     ROWS,
     EventRow,
+    ReliabilityRow,
     Row,
     metric_rows,
     profile_rows,
@@ -23,11 +24,12 @@ from projections.rows import (
 from projections.rows import dead_letter_row as row_of_letter
 from projections.store import StoreInUse, StoreUnavailable
 from tests.projections.places import ROOT, Embedded, Place, Served, database_of, migrated
-from tests.projections.samples import MAPPING, a_dead_letter, a_profile, a_row, some_metrics
+from tests.projections.samples import MAPPING, a_dead_letter, a_profile, a_reliability, a_row, some_metrics
 
 pytestmark = pytest.mark.clickhouse
 
 INT64_MAX = 2**63 - 1
+MICRO = 1_000_000
 UINT64_MAX = 2**64 - 1
 
 # Opens the store over argv[1], writes a row, and says so; then waits to be killed.
@@ -80,6 +82,7 @@ def test_what_is_written_twice_is_there_once(store: ClickHouseStore) -> None:
         *metric_rows(some_metrics()),
         *profile_rows(a_profile()),
         row_of_letter(a_dead_letter(), partition=0, offset=0),
+        a_reliability(),
     ]
     store.write(rows, source="t:0:0-9")
     once = _shown(store)
@@ -135,6 +138,37 @@ def test_what_a_later_closing_does_not_hold_is_not_shown(store: ClickHouseStore)
     assert one == store.profile("s1", MAPPING)
 
 
+def test_the_reliability_that_saw_more_of_the_log_stands(store: ClickHouseStore) -> None:
+    """Whatever was written last; another number of permutations is another figure, and so is another norm set's or metric's."""
+    old, new = a_reliability(position=5, people=20), a_reliability(position=6, people=21)
+    finer = a_reliability(position=4, permutations=5_000)
+    others = [
+        a_reliability(position=1, metric="balloon.cv_adj"),
+        a_reliability(position=1, norm_set="other.v1"),
+    ]
+    for number, rows in enumerate([[old], [new, finer], [old, *others]]):
+        store.write(rows, source=f"{number}")
+    assert list(store.every(ReliabilityRow)) == [others[0], new, finer, others[1]]
+
+
+def test_events_of_one_kind_are_given_alone(store: ClickHouseStore) -> None:
+    """By session and place, the first of each identity; a kind is bound, never put into the statement."""
+    begun = [a_row(name, 0, kind="session.started", offset=7) for name in ("a", "b")]
+    late = a_row("b", 0, kind="session.started", offset=9, event_id="late")
+    store.write([late, begun[1], a_row("b", 1), begun[0]], source="t:0:0-3")
+    assert store.events_of("session.started") == (begun[0], begun[1])
+    assert store.events_of("session.x' OR '1'='1") == ()
+
+
+def test_the_position_is_how_far_the_log_is_known(store: ClickHouseStore) -> None:
+    """Up to the last event of each partition, added up; a repeat of an old event is none, and no events are none."""
+    assert store.position() == 0
+    store.write([a_row("a", 0, partition=0, offset=4), a_row("a", 1, partition=0, offset=6)], source="1")
+    assert store.position() == 7
+    store.write([a_row("b", 0, partition=15, offset=0), a_row("a", 1, partition=0, offset=9)], source="2")
+    assert store.position() == 8
+
+
 def test_profiles_of_two_mappings_stand_beside_each_other(store: ClickHouseStore) -> None:
     """Published is frozen: a new mapping adds, it never overwrites."""
     pilot, next_one = a_profile(), a_profile(mapping="pilot@0.2.0", score=60_000_000)
@@ -157,6 +191,8 @@ def test_profiles_of_two_mappings_stand_beside_each_other(store: ClickHouseStore
         metric_rows(some_metrics())[2],
         profile_rows(a_profile())[0],
         profile_rows(a_profile(score=-1))[1],
+        a_reliability(),
+        a_reliability(split_half_micro=-MICRO, split_half_low_micro=None, left_out={}, position=UINT64_MAX),
     ],
     ids=lambda row: f"{row.TABLE}",
 )
@@ -193,6 +229,11 @@ def test_people_see_numbers_in_their_own_units(store: ClickHouseStore) -> None:
     value = "SELECT value, se FROM session_metrics FINAL WHERE metric = {metric:String}"
     assert store.select(value, {"metric": "balloon.aap"}) == [(31.5, 0.25)]
     assert store.select(value, {"metric": "memory.accuracy"}) == [(None, None)]
+    again = {"pairs": 160, "retest_micro": 541_000, "retest_reason": None, "published_retest_micro": 555_500}
+    store.write([a_reliability(**again)], source="t")
+    figures = "split_half, split_half_low, split_half_high, retest, published, published_retest"
+    found = store.select(f"SELECT {figures}, left_out['open'] FROM reliability FINAL")
+    assert found == [(0.955527, 0.943, 0.9645, 0.541, 0.8991, 0.5555, 1)]
     shown = "SELECT score, ci_low, ci_high, t, reliability, quality, completeness FROM trait_profiles FINAL WHERE {scored}"
     assert store.select(shown.format(scored="status = 'scored'")) == [
         (54.0, 49.0, 59.0, 52.0, 0.81, 97.0, 100.0)

@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import msgspec
 
-from projections.rows import EventRow
+from projections.rows import EventRow, ReliabilityRow
 from science.canonical import canonical
 from streams.records import DeadLetter, SessionMetrics, TraitProfile
 
@@ -131,3 +131,33 @@ def a_dead_letter(offset: int = 0, value: bytes = bytes(range(256))) -> DeadLett
         stage="logger",
         engine_version="0.1.0",
     )
+
+
+def a_reliability(**changes: object) -> ReliabilityRow:
+    """A metric's reliability among 186 people, of whom nobody came again; what the test is about is changed."""
+    row = ReliabilityRow(
+        norm_set="ds000030_controls_p12.v1",
+        metric="balloon.ln_intended_km",
+        permutations=1_000,
+        game="balloon_risk",
+        people=186,
+        units=30,
+        split_half_micro=955_527,
+        split_half_low_micro=943_000,
+        split_half_high_micro=964_500,
+        split_half_reason=None,
+        pairs=0,
+        retest_micro=None,
+        retest_reason="too_few_pairs",
+        published_micro=899_100,
+        published_units=0,
+        published_retest_micro=None,
+        sessions=200,
+        first_sessions=186,
+        second_sessions=0,
+        left_out={"not_completed": 13, "open": 1},
+        input_digest=hexadecimal("sessions"),
+        position=32_265,
+        engine_version="0.1.0",
+    )
+    return msgspec.structs.replace(row, **changes)

@@ -26,11 +26,12 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_house_s_own_migrations_are_numbered_without_holes() -> None:
     """What ships must be appliable."""
-    assert [migration.name for migration in migrate.migrations()][:4] == [
+    assert [migration.name for migration in migrate.migrations()][:5] == [
         "0001_events.sql",
         "0002_session_metrics.sql",
         "0003_trait_profiles.sql",
         "0004_dead_letters.sql",
+        "0005_reliability.sql",
     ]
 
 

@@ -125,7 +125,13 @@ def test_every_record_of_the_log_becomes_its_rows_and_none_other(
         TRAIT_PROFILES.name: Projected(records=20, projected=20, rows=40),
         DEAD_LETTERS.name: Projected(records=3, projected=3, rows=3),
     } == Projector(log, store, CODEC, rows_max=rows_max).catch_up()
-    assert [len(list(store.every(kind))) for kind in ROWS] == [500, 60, 40, 3]
+    assert [len(list(store.every(kind))) for kind in ROWS] == [
+        500,
+        60,
+        40,
+        3,
+        0,
+    ]  # reliabilities are asked for, not projected
     places = {(row.partition, row.offset): row for row in store.every(EventRow)}
     for partition, end in log.end_offsets(EVENTS.name).items():
         for record in log.read(EVENTS.name, partition, 0, end):
