@@ -3,7 +3,8 @@
 import random
 from collections.abc import Sequence
 from functools import partial
-from statistics import fmean
+from math import exp, log
+from statistics import NormalDist, fmean
 from typing import NamedTuple
 
 import msgspec
@@ -13,12 +14,14 @@ from benchmarks.replicates import Person, in_parallel, measures_of
 from science.exact import MICRO
 from science.games.memory_cards.optimal import optimal_turns
 from science.measure import Measures
+from science.research.bart import fit_par4
 from science.research.reaction import fit_ex_gaussian
-from simulators import balloon_risk, memory_cards, reaction_timer
+from simulators import balloon_choices, balloon_risk, memory_cards, reaction_timer
 from simulators.people import crowd
 from simulators.sitting import Design
 
 SEED = 20261123
+_NORMAL = NormalDist()
 
 
 class Line(NamedTuple):
@@ -97,8 +100,33 @@ def _balloons(people: int) -> list[Line]:
                 )
             )
         else:
-            lines.append(Line(f"the same, {balloons} balloons", "reported", f"{r:.3f}", True))
+            lines.append(
+                Line(
+                    f"balloons: true mu and ln_intended_km, {balloons} balloons: r",
+                    "reported",
+                    f"{r:.3f}",
+                    True,
+                )
+            )
+    for spread, told in (
+        (0.5, "gamma even over .2 to 2, the others at half the prior's spread"),
+        (1.0, "the same, the others from the whole prior"),
+    ):
+        r = _r(list(in_parallel(partial(_gambler, spread), range(people))))
+        what = f"par4: true and fitted gamma, 30 balloons of 64 pumps, {told}: r"
+        lines.append(_at_least(what, 0.9, r) if spread < 1 else Line(what, "reported", f"{r:.3f}", True))
     return lines
+
+
+def _gambler(spread: float, number: int) -> tuple[float, float]:
+    """The true gamma of someone who plays as par4 says, and the fitted one."""
+    dice, max_pumps = random.Random(f"{SEED}/{number}/par4"), 64
+    middle = (-_NORMAL.inv_cdf(2 / max_pumps), -4.0, log(16 / max_pumps))
+    z = [mean + spread * sd * dice.gauss(0, 1) for mean, sd in zip(middle, (0.5, 2.0, 0.7), strict=True)]
+    gamma = dice.uniform(0.2, 2)
+    mind = balloon_choices.par4((_NORMAL.cdf(z[0]), exp(z[1]), gamma, exp(z[2])))
+    fit = fit_par4(*balloon_choices.play(mind, 30, max_pumps, dice), max_pumps=max_pumps)
+    return gamma, fit.gamma
 
 
 def _pumper(balloons: int, number: int) -> _Pumper:

@@ -9,15 +9,15 @@ posterior, not of the likelihood, which is often highest at infinity; the priors
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import msgspec
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit, log_expit, log_ndtr, ndtr, ndtri  # type: ignore[import-untyped]
+from scipy.special import erfcx, log_expit, log_ndtr, ndtr, ndtri  # type: ignore[import-untyped]
 
 from science.research.checks import Reals, Wholes, between, outcomes, positive, whole_number, whole_numbers
-from science.research.optimum import Curve, Prior, Slope, highest_posterior, summit
+from science.research.optimum import Choices, Curve, Peak, Prior, climb, highest_posterior
 
 BALLOONS_MIN = 10  # fewer balloons fit anything
 KEPT_MIN = 5
@@ -25,6 +25,8 @@ PUMPS_MAX = 10_000
 _CELL_MIN = 2  # kept balloons after a burst, and after none: fewer cannot tell an after-effect from noise
 _SPREAD_MIN = 1e-9  # ln pumps; below it is rounding
 _HALF_LN_TWO_PI = 0.5 * float(np.log(2 * np.pi))
+_ROOT_TWO = float(np.sqrt(2))
+_ROOT_TWO_OVER_PI = float(np.sqrt(2 / np.pi))
 
 
 class Par4Fit(msgspec.Struct, frozen=True):
@@ -33,7 +35,7 @@ class Par4Fit(msgspec.Struct, frozen=True):
     ``phi`` (0-1) is the first belief that a pump does not burst, ``eta`` (> 0) how fast it follows experience, ``gamma`` (> 0)
     the appetite for risk, ``tau`` (> 0) how consistently choices follow the intended number. ``objective`` is the log posterior
     less its constants, log_likelihood - 1/2 sum of ((z - m) / s)^2 with z = (probit phi, ln eta, ln gamma, ln tau);
-    ``starts_agreed`` counts the starts, of six, that ended within 1e-3 of it.
+    ``starts_agreed`` of the ``starts`` of the search ended within 1e-3 of it: fewer than all means that there are other peaks.
     """
 
     phi: float
@@ -42,6 +44,7 @@ class Par4Fit(msgspec.Struct, frozen=True):
     tau: float
     objective: float
     log_likelihood: float
+    starts: int
     starts_agreed: int
 
 
@@ -50,7 +53,7 @@ class EwmvFit(msgspec.Struct, frozen=True):
 
     ``phi`` (0-1) is the first belief that a pump bursts, ``eta`` (0-1) how fast experience replaces it (hardly recoverable: never
     score it), ``rho`` (-.5 to .5) the liking of variance, ``tau`` (> 0) consistency, ``lambda_`` (> 0) loss aversion.
-    ``objective`` and ``starts_agreed`` as in Par4Fit, with z = (probit phi, probit eta, probit(1/2 - rho), ln tau, ln lambda).
+    The other fields are as in Par4Fit, with z = (probit phi, probit eta, probit(1/2 - rho), ln tau, ln lambda).
     """
 
     phi: float
@@ -60,6 +63,7 @@ class EwmvFit(msgspec.Struct, frozen=True):
     lambda_: float
     objective: float
     log_likelihood: float
+    starts: int
     starts_agreed: int
 
 
@@ -82,7 +86,7 @@ class TargetFit(msgspec.Struct, frozen=True):
     objective: float
 
 
-class _Choices(NamedTuple):
+class _Play(NamedTuple):
     """Every opportunity, shape (m,), and what was known before each balloon, shape (n,)."""
 
     balloon: Wholes  # (m,) index of the balloon
@@ -92,8 +96,8 @@ class _Choices(NamedTuple):
     burst: Reals  # (n,) earlier balloons that burst
 
 
-_Model = Callable[[_Choices, Sequence[float]], Slope]  # its gradient is in the parameters
-_Link = Callable[[float], tuple[float, float]]
+_Model = Callable[[_Play, Sequence[float]], Choices]  # the slopes are in the parameters
+_Link = Callable[[float], tuple[float, float]]  # from z to a parameter and its slope
 
 
 def par4_log_likelihood(
@@ -107,7 +111,7 @@ def par4_log_likelihood(
     between("phi", phi, 0, 1)
     for name, value in (("eta", eta), ("gamma", gamma), ("tau", tau)):
         positive(name, value)
-    return _value(_par4, _choices(*_balloons(pumps, exploded)), (phi, eta, gamma, tau))
+    return _value(_par4, _lay_out(*_balloons(pumps, exploded)), (phi, eta, gamma, tau))
 
 
 def ewmv_log_likelihood(
@@ -124,7 +128,7 @@ def ewmv_log_likelihood(
     between("rho", rho, -0.5, 0.5)
     positive("tau", tau)
     positive("lambda_", lambda_)
-    return _value(_ewmv, _choices(*_balloons(pumps, exploded)), (phi, eta, rho, tau, lambda_))
+    return _value(_ewmv, _lay_out(*_balloons(pumps, exploded)), (phi, eta, rho, tau, lambda_))
 
 
 def fit_par4(pumps: ArrayLike, exploded: ArrayLike, *, max_pumps: int) -> Par4Fit:
@@ -132,14 +136,14 @@ def fit_par4(pumps: ArrayLike, exploded: ArrayLike, *, max_pumps: int) -> Par4Fi
 
     Priors on z: means (probit(1 - 2 / P), -4, 0, ln(16 / P)), standard deviations (.5, 2, .7, .7). Raises ValueError.
     """
-    choices = _to_fit(pumps, exploded, max_pumps)
+    play = _to_fit(pumps, exploded, max_pumps)
     prior = Prior(
         mean=(-float(ndtri(2 / max_pumps)), -4.0, 0.0, float(np.log(16 / max_pumps))), sd=(0.5, 2.0, 0.7, 0.7)
     )
     links = (_probit, _log, _log, _log)
-    peak = highest_posterior(lambda z: _in_z(_par4, choices, links, z), prior)
-    phi, eta, gamma, tau = (float(value) for value in _linked(links, peak.z)[0])
-    return Par4Fit(phi, eta, gamma, tau, peak.objective, peak.log_likelihood, peak.starts_agreed)
+    peak = highest_posterior(lambda z: _in_z(_par4, play, links, z), play.sign, prior)
+    phi, eta, gamma, tau = _linked(links, peak.z)[0]
+    return Par4Fit(phi=phi, eta=eta, gamma=gamma, tau=tau, **_found(peak))
 
 
 def fit_ewmv(pumps: ArrayLike, exploded: ArrayLike, *, max_pumps: int) -> EwmvFit:
@@ -147,12 +151,12 @@ def fit_ewmv(pumps: ArrayLike, exploded: ArrayLike, *, max_pumps: int) -> EwmvFi
 
     Priors on z: means (probit(2 / P), -2.3, 0, 1.5, 0), standard deviations (.5, 1, .1, 1, .7). Raises ValueError.
     """
-    choices = _to_fit(pumps, exploded, max_pumps)
+    play = _to_fit(pumps, exploded, max_pumps)
     prior = Prior(mean=(float(ndtri(2 / max_pumps)), -2.3, 0.0, 1.5, 0.0), sd=(0.5, 1.0, 0.1, 1.0, 0.7))
     links = (_probit, _probit, _half_less_probit, _log, _log)
-    peak = highest_posterior(lambda z: _in_z(_ewmv, choices, links, z), prior)
-    phi, eta, rho, tau, lambda_ = (float(value) for value in _linked(links, peak.z)[0])
-    return EwmvFit(phi, eta, rho, tau, lambda_, peak.objective, peak.log_likelihood, peak.starts_agreed)
+    peak = highest_posterior(lambda z: _in_z(_ewmv, play, links, z), play.sign, prior)
+    phi, eta, rho, tau, lambda_ = _linked(links, peak.z)[0]
+    return EwmvFit(phi=phi, eta=eta, rho=rho, tau=tau, lambda_=lambda_, **_found(peak))
 
 
 def fit_target(pumps: ArrayLike, exploded: ArrayLike) -> TargetFit:
@@ -178,10 +182,11 @@ def fit_target(pumps: ArrayLike, exploded: ArrayLike) -> TargetFit:
         raise ValueError("the kept balloons have no scatter: sigma would be 0, and nothing can be fitted")
     side = np.where(kept, 0, np.where(burst == 1, 1, -1))
     # In terms of coefficient / sigma and 1 / sigma the log likelihood is concave (Olsen 1978): one maximum, surely found.
-    at, top = summit(lambda at: _target(design, seen, side, at), np.append(line, 1) / spread)
+    at, top = climb(lambda at: _target(design, seen, side, at), np.append(line, 1) / spread)
     sigma = 1 / float(at[-1])
+    # The slopes of (coefficients, sigma) in what was fitted carry the covariance over.
     back = sigma * np.column_stack([np.eye(len(at), len(line)), -sigma * np.append(at[:-1], 1)])
-    errors = np.sqrt(np.diag(back.T @ np.linalg.inv(-top.hessian) @ back)).tolist()
+    errors = np.sqrt(np.diag(back @ np.linalg.inv(top.information) @ back.T)).tolist()
     mu, beta, *delta = (sigma * at[:-1]).tolist()
     return TargetFit(
         mu=mu,
@@ -193,6 +198,23 @@ def fit_target(pumps: ArrayLike, exploded: ArrayLike) -> TargetFit:
         delta_se=errors[2] if is_told else None,
         sigma_se=errors[-1],
         objective=top.value,
+    )
+
+
+class _Found(TypedDict):
+    objective: float
+    log_likelihood: float
+    starts: int
+    starts_agreed: int
+
+
+def _found(peak: Peak) -> _Found:
+    """The fields that both posteriors' fits have."""
+    return _Found(
+        objective=peak.objective,
+        log_likelihood=peak.log_likelihood,
+        starts=peak.starts,
+        starts_agreed=peak.starts_agreed,
     )
 
 
@@ -212,23 +234,23 @@ def _enough(counts: Wholes) -> None:
         )
 
 
-def _to_fit(pumps: ArrayLike, exploded: ArrayLike, max_pumps: int) -> _Choices:
+def _to_fit(pumps: ArrayLike, exploded: ArrayLike, max_pumps: int) -> _Play:
     counts, burst = _balloons(pumps, exploded)
     _enough(counts)
     # At P = 2 the prior belief of bursting, 2 / P, would be 1, and its probit infinite.
     whole_number("max_pumps", max_pumps, low=3, high=PUMPS_MAX)
     if counts.max() > max_pumps:
         raise ValueError(f"a balloon of {counts.max()} pumps where max_pumps is {max_pumps}")
-    return _choices(counts, burst)
+    return _lay_out(counts, burst)
 
 
-def _choices(counts: Wholes, burst: Wholes) -> _Choices:
+def _lay_out(counts: Wholes, burst: Wholes) -> _Play:
     """Lay the balloons out, opportunity by opportunity."""
     opportunities = counts + 1 - burst
     balloon = np.repeat(np.arange(len(counts)), opportunities)
     first = np.cumsum(opportunities) - opportunities
     level = np.arange(len(balloon)) - first[balloon] + 1
-    return _Choices(
+    return _Play(
         balloon=balloon,
         level=level.astype(np.float64),
         sign=np.where(level <= counts[balloon], 1.0, -1.0),
@@ -258,63 +280,60 @@ def _linked(links: Sequence[_Link], z: Reals) -> tuple[list[float], list[float]]
     return [value for value, _ in pairs], [slope for _, slope in pairs]
 
 
-def _in_z(model: _Model, choices: _Choices, links: Sequence[_Link], z: Reals) -> Slope:
-    """A model's log likelihood as a function of z."""
+def _in_z(model: _Model, play: _Play, links: Sequence[_Link], z: Reals) -> Choices:
+    """A model's choices as a function of z."""
     parameters, slopes = _linked(links, z)
-    value, gradient = model(choices, parameters)
-    return Slope(value, gradient * slopes)
+    choices = model(play, parameters)
+    return Choices(choices.logit, choices.slopes * np.array(slopes)[:, np.newaxis])
 
 
-def _value(model: _Model, choices: _Choices, parameters: Sequence[float]) -> float:
-    """The log likelihood alone. At parameters that nobody has its gradient may overflow, and is not asked for."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return model(choices, parameters).value
+def _value(model: _Model, play: _Play, parameters: Sequence[float]) -> float:
+    """The log likelihood alone. At parameters that nobody has the slopes may overflow, and are not asked for."""
+    with np.errstate(over="ignore"):
+        return float(log_expit(play.sign * model(play, parameters).logit).sum())
 
 
-def _par4(choices: _Choices, parameters: Sequence[float]) -> Slope:
+def _par4(play: _Play, parameters: Sequence[float]) -> Choices:
     phi, eta, gamma, tau = parameters
-    balloon, level, sign, pumped, burst = choices
-    p_burst = (1 - phi + eta * burst) / (1 + eta * pumped)
-    trust = phi + eta * (pumped - burst)
+    p_burst = (1 - phi + eta * play.burst) / (1 + eta * play.pumped)
+    survived = play.pumped - play.burst
+    trust = phi + eta * survived
     # ln(1 - p_burst), precise at both ends: near 1 the first form would end at ln 0, near 0 the second at -0.
     log_survival = np.where(
-        p_burst < 0.5, np.log1p(-np.minimum(p_burst, 0.5)), np.log(trust) - np.log1p(eta * pumped)
+        p_burst < 0.5, np.log1p(-np.minimum(p_burst, 0.5)), np.log(trust) - np.log1p(eta * play.pumped)
     )
     omega = -gamma / log_survival
-    left = omega[balloon] - level
-    logit = sign * tau * left
-    pull = sign * expit(-logit)
-    of_omega = tau * np.bincount(balloon, pull)
-    of_log_survival = of_omega * gamma / log_survival**2
-    gradient = [
-        (of_log_survival / trust).sum(),
-        (of_log_survival * ((pumped - burst) / trust - pumped / (1 + eta * pumped))).sum(),
-        -(of_omega / log_survival).sum(),
-        (pull * left).sum(),
+    of_log_survival = gamma / log_survival**2
+    of_omega = [
+        of_log_survival / trust,
+        of_log_survival * (survived / trust - play.pumped / (1 + eta * play.pumped)),
+        -1 / log_survival,
     ]
-    return Slope(float(log_expit(logit).sum()), np.array(gradient))
+    left = omega[play.balloon] - play.level
+    return Choices(
+        logit=tau * left,
+        slopes=np.array([*(tau * slope[play.balloon] for slope in of_omega), left]),
+    )
 
 
-def _ewmv(choices: _Choices, parameters: Sequence[float]) -> Slope:
+def _ewmv(play: _Play, parameters: Sequence[float]) -> Choices:
     phi, eta, rho, tau, lambda_ = parameters
-    balloon, level, sign, pumped, burst = choices
-    rate = burst / np.maximum(pumped, 1)  # before the first pump its weight is 0
-    p = (phi - np.expm1(-eta * pumped) * (rate - phi))[balloon]
+    rate = play.burst / np.maximum(play.pumped, 1)  # before the first pump its weight is 0
+    p = (phi - np.expm1(-eta * play.pumped) * (rate - phi))[play.balloon]
     # With w = 1 + lambda (l - 1), U = 1 + p w (rho (1 - p) w - 1): no difference of large numbers is left.
-    stake = 1 + lambda_ * (level - 1)
+    stake = 1 + lambda_ * (play.level - 1)
     appeal = rho * (1 - p) * stake - 1
     utility = 1 + p * stake * appeal
-    logit = sign * tau * utility
-    pull = sign * expit(-logit)
-    of_p = np.bincount(balloon, tau * pull * stake * (appeal - rho * p * stake)) * np.exp(-eta * pumped)
-    gradient = [
-        of_p.sum(),
-        (of_p * pumped * (rate - phi)).sum(),
-        (tau * pull * p * (1 - p) * stake**2).sum(),
-        (pull * utility).sum(),
-        (tau * pull * p * (level - 1) * (2 * appeal + 1)).sum(),
+    doubt = np.exp(-eta * play.pumped)  # what is left of the first belief
+    of_p = stake * (appeal - rho * p * stake)
+    slopes = [
+        tau * of_p * doubt[play.balloon],
+        tau * of_p * (doubt * play.pumped * (rate - phi))[play.balloon],
+        tau * p * (1 - p) * stake**2,
+        utility,
+        tau * p * (play.level - 1) * (2 * appeal + 1),
     ]
-    return Slope(float(log_expit(logit).sum()), np.array(gradient))
+    return Choices(logit=tau * utility, slopes=np.array(slopes))
 
 
 def _target(design: Reals, seen: Reals, side: Wholes, at: Reals) -> Curve:
@@ -324,16 +343,16 @@ def _target(design: Reals, seen: Reals, side: Wholes, at: Reals) -> Curve:
     """
     precision, size = float(at[-1]), len(at)
     if precision <= 0:
-        return Curve(-np.inf, np.zeros(size), -np.eye(size))
+        return Curve(-np.inf, np.zeros(size), np.eye(size))
     is_seen = side == 0
     linear = np.column_stack([-design, seen])
     r = linear @ at
     # A censored balloon counts ln Phi(-side r), whose slope in r is -side times the inverse Mills ratio.
     s = side * r
-    mills = np.exp(-s * s / 2 - _HALF_LN_TWO_PI - log_ndtr(-s))
+    mills = _ROOT_TWO_OVER_PI / erfcx(s / _ROOT_TWO)  # no difference of large numbers
     value = np.where(is_seen, np.log(precision) - r * r / 2 - _HALF_LN_TWO_PI, log_ndtr(-s))
     gradient = linear.T @ np.where(is_seen, -r, -side * mills)
     gradient[-1] += is_seen.sum() / precision
-    hessian = (linear.T * np.where(is_seen, -1.0, -mills * (mills - s))) @ linear
-    hessian[-1, -1] -= is_seen.sum() / precision**2
-    return Curve(float(value.sum()), gradient, hessian)
+    information = (linear.T * np.where(is_seen, 1.0, mills * (mills - s))) @ linear
+    information[-1, -1] += is_seen.sum() / precision**2
+    return Curve(float(value.sum()), gradient, information)

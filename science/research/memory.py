@@ -5,10 +5,9 @@ from typing import Literal
 import msgspec
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit, log_expit  # type: ignore[import-untyped]
 
 from science.research.checks import Reals, outcomes, positive_reals, whole_numbers
-from science.research.optimum import Curve, summit
+from science.research.optimum import Choices, bernoulli, climb
 
 ROUNDS_MIN = 5
 OPPORTUNITIES_MIN = 8
@@ -49,14 +48,9 @@ def learning_curve(turn_ratios: ArrayLike) -> LearningCurve:
     rounds = np.arange(1, len(ratios) + 1, dtype=np.float64)
     power, exponential = _line(np.log(rounds), ratios), _line(rounds, ratios)
     aic_power, aic_exponential = power[2], exponential[2]
-    a, b, _ = power if aic_power <= aic_exponential else exponential
-    return LearningCurve(
-        law="power" if aic_power <= aic_exponential else "exponential",
-        a=a,
-        b=b,
-        aic_power=aic_power,
-        aic_exponential=aic_exponential,
-    )
+    if aic_power <= aic_exponential:
+        return LearningCurve("power", power[0], power[1], aic_power, aic_exponential)
+    return LearningCurve("exponential", exponential[0], exponential[1], aic_power, aic_exponential)
 
 
 def lag_decay(hits: ArrayLike, lags: ArrayLike) -> LagDecay:
@@ -74,11 +68,14 @@ def lag_decay(hits: ArrayLike, lags: ArrayLike) -> LagDecay:
     hit_lags, miss_lags = flips[hit == 1], flips[hit == 0]
     if hit_lags.max() <= miss_lags.min() or miss_lags.max() <= hit_lags.min():
         raise ValueError("one lag divides hits from misses: the slope has no finite most likely value")
-    design = np.column_stack([np.ones(len(flips)), np.log(flips)])
+    logs = np.log(flips)
+    middle = float(logs.mean())  # from here the two coefficients can be told apart, however close the lags
+    design = np.array([np.ones(len(logs)), logs - middle])
     sign = np.where(hit == 1, 1.0, -1.0)
-    at, top = summit(lambda at: _logistic(design, sign, at), np.zeros(2))
-    intercept, slope = at.tolist()
-    intercept_se, slope_se = np.sqrt(np.diag(np.linalg.inv(-top.hessian))).tolist()
+    at, top = climb(lambda at: bernoulli(sign, Choices(at @ design, design)), np.zeros(2))
+    back = np.array([[1, -middle], [0, 1]])  # to the lag of 1, whose ln is 0
+    intercept, slope = (back @ at).tolist()
+    intercept_se, slope_se = np.sqrt(np.diag(back @ np.linalg.inv(top.information) @ back.T)).tolist()
     return LagDecay(intercept, slope, intercept_se, slope_se, top.value)
 
 
@@ -89,13 +86,3 @@ def _line(x: Reals, y: Reals) -> tuple[float, float, float]:
     a = float(y_mean + b * x_mean)
     rss = max(float(((y - a + b * x) ** 2).sum()), n * _SCATTER_MIN**2)
     return a, b, n * (float(np.log(2 * np.pi * rss / n)) + 1) + 2 * _PARAMETERS
-
-
-def _logistic(design: Reals, sign: Reals, at: Reals) -> Curve:
-    z = design @ at
-    weight = expit(z) * expit(-z)
-    return Curve(
-        value=float(log_expit(sign * z).sum()),
-        gradient=design.T @ (sign * expit(-sign * z)),
-        hessian=-(design.T * weight) @ design,
-    )
