@@ -1,6 +1,8 @@
 """How long a session takes: decode, fold, measure, infer; each as a ratio to decoding, in one run.
 
-One JSON line a step. Machines are noisy, so the ratio is what to compare; the median of five rounds is taken.
+Sessions of 30 balloons, and of all three games; scored by core@1.0.0. One JSON line a step. Machines are noisy, so the ratio is what to
+compare; the median of five rounds is taken. ``boil`` to ``move`` are parts of ``measure``: logarithms and sums of each unit, the metrics of
+these, and the influences with their covariances.
 """
 
 import json
@@ -8,16 +10,21 @@ import time
 from collections.abc import Callable
 from statistics import median
 
+import msgspec
+
 from agents.event_logger import EventLogger
 from agents.metric_extractor import MetricExtractor
 from agents.tables import freeze, thaw
 from agents.trait_inferencer import TraitInferencer
+from science.estimate import covariances
+from science.games import GAMES
 from science.mapping import load
 from science.measure import measure
 from science.profile import infer
 from science.session import Session
-from simulators.balloon_risk import Design
+from simulators import balloon_risk, memory_cards, reaction_timer
 from simulators.people import crowd
+from simulators.sitting import Design
 from streams.codec import Codec
 from streams.memory import MemoryLog
 from streams.topics import EVENTS
@@ -25,11 +32,22 @@ from streams.topics import EVENTS
 SESSIONS, ROUNDS = 100, 5
 
 
+PROTOCOLS: dict[str, tuple[Design, ...]] = {
+    "balloon_risk": (balloon_risk.Design(),),
+    "all": (balloon_risk.Design(), reaction_timer.Design(), memory_cards.Design()),
+}
+
+
 def main() -> None:
-    """Print the steps."""
-    codec, log, published = Codec(), MemoryLog(), load("pilot@0.1.0")
+    """Print the steps of both kinds of session."""
+    for games, designs in PROTOCOLS.items():
+        _steps(games, designs)
+
+
+def _steps(games: str, designs: tuple[Design, ...]) -> None:
+    codec, log, published = Codec(), MemoryLog(), load("core@1.0.0")
     logger = EventLogger(log, control_url="sqlite://", codec=codec)
-    for _, _, events in crowd(SESSIONS, 1, Design()):
+    for _, _, events in crowd(SESSIONS, 1, *designs):
         logger.record(events)
     records = [record for partition in range(16) for record in log.read(EVENTS.name, partition, 0)]
     events = [codec.decode(record.value) for record in records]
@@ -42,6 +60,12 @@ def main() -> None:
 
     sessions = fold()
     measured = [measure(session) for session in sessions]
+    samples = [
+        (GAMES[name], msgspec.convert(units, list[GAMES[name].unit]))  # type: ignore[misc]
+        for one in measured
+        for name, units in one.samples.items()
+    ]
+    boiled = [(game, [game.account(unit) for unit in units]) for game, units in samples]
     extractor, inferencer = MetricExtractor(codec), TraitInferencer(published)
 
     def chain() -> None:
@@ -56,12 +80,18 @@ def main() -> None:
         "decode": lambda: [codec.decode(record.value) for record in records],
         "fold": fold,
         "measure": lambda: [measure(session) for session in sessions],
+        "boil": lambda: [[game.account(unit) for unit in units] for game, units in samples],
+        "metrics": lambda: [game.measure(accounts) for game, accounts in boiled],
+        "move": lambda: [covariances(game.influences(accounts)) for game, accounts in boiled],
         "infer": lambda: [infer(one, published).canonical() for one in measured],
+        "score": lambda: [infer(measure(session), published).canonical() for session in sessions],
         "decode_fold_measure_infer": chain,
     }
     seconds = {name: median(_timed(step) for _ in range(ROUNDS)) for name, step in steps.items()}
     for name, taken in seconds.items():
         line = {
+            "games": games,
+            "events_per_session": round(len(events) / len(sessions)),
             "step": name,
             "ms_per_session": round(1000 * taken / len(sessions), 4),
             "events_per_s": round(len(events) / taken),
@@ -73,7 +103,11 @@ def main() -> None:
         rows[record.key] = extractor.advance(rows.get(record.key), record).row
     sizes = sorted(len(freeze(row)) for row in rows.values())
     assert all(freeze(thaw(freeze(row))) == freeze(row) for row in rows.values())
-    print(json.dumps({"state_bytes_median": sizes[len(sizes) // 2], "state_bytes_max": sizes[-1]}))
+    print(
+        json.dumps(
+            {"games": games, "state_bytes_median": sizes[len(sizes) // 2], "state_bytes_max": sizes[-1]}
+        )
+    )
 
 
 def _timed(step: Callable[[], object]) -> float:

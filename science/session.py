@@ -8,6 +8,7 @@ order, when the session is closed (``science/measure.py``).
 """
 
 from hashlib import sha256
+from operator import itemgetter
 from typing import Literal
 
 import msgspec
@@ -91,12 +92,11 @@ class Session:
 
     def events_digest(self) -> str:
         """SHA-256 over (seq, digest) of the set and how it was closed; a conflict stands as zeros."""
-        hasher = sha256(b"kymograph events 1\n")
-        for seq in sorted(self.entries):
-            entry = self.entries[seq]
-            hasher.update(seq.to_bytes(4, "big") + (_CONFLICT_MARK if entry is None else entry.digest))
-        hasher.update(str(self.closed).encode())
-        return hasher.hexdigest()
+        told = [
+            seq.to_bytes(4, "big") + (_CONFLICT_MARK if entry is None else entry.digest)
+            for seq, entry in sorted(self.entries.items(), key=itemgetter(0))
+        ]
+        return sha256(b"".join([b"kymograph events 1\n", *told, str(self.closed).encode()])).hexdigest()
 
     def _step_house(self, payload: Payload) -> Outcome:
         """What the house writes has no sequence number; the first of a kind in the log wins."""
