@@ -41,10 +41,10 @@ class Clusters(Moments):
 
     def mean_influences(self, unit: int = 1) -> list[int]:
         """Of the mean, in micro-units, where the values count in 1 / ``unit``. There is at least one value."""
-        n, whole, scale = self.count, self.total, self.count * self.count * unit
+        n, scale = 2 * MICRO * self.count, self.count * self.count * unit
+        whole, twice = 2 * MICRO * self.total, 2 * scale
         return [
-            (2 * MICRO * (total * n - count * whole) + scale) // (2 * scale)
-            for count, total, _ in self.groups
+            (total * n - count * whole + scale) // twice if count else 0 for count, total, _ in self.groups
         ]
 
     def sd_influences(self, unit: int = 1) -> list[int]:
@@ -54,10 +54,13 @@ class Clusters(Moments):
         n, whole, sd_micro = self.count, self.total, self.sd_micro(unit)
         if sd_micro == 0:
             return [0] * len(self.groups)
-        alike = whole * whole - (n * self.squares - whole * whole)  # n^2 (mean^2 - V)
+        # n^2 (Q_u - n_u V) = n^2 sum of squares - 2 n sum of all * sum of the unit + n_u n^2 (mean^2 - V)
+        square = n * n * MICRO * MICRO
+        cross = 2 * n * whole * MICRO * MICRO
+        alike = (2 * whole * whole - n * self.squares) * MICRO * MICRO
         scale = 2 * n * n * (n - 1) * sd_micro * unit * unit
         return [
-            (n * (n * squares - 2 * whole * total) + count * alike) * MICRO * MICRO // scale
+            (squares * square - total * cross + count * alike) // scale if count else 0
             for count, total, squares in self.groups
         ]
 

@@ -26,7 +26,7 @@ def _unguard(value: int) -> int:
 
 # ---------------------------------------------------------------------------------------------------------------- ln
 
-_LN_CELLS = 128  # |r| < 2**-8 inside a cell, so the fifth term of log1p is below 2**-42
+_LN_CELLS = 128  # |r| < 2**-8 inside a cell, so the fourth term of log1p is below 2**-34: nothing in Q32
 
 
 def _ln_wide(numerator: int, denominator: int) -> int:
@@ -62,8 +62,7 @@ def ln(x: int) -> int:
     r = (mantissa * _LN_INVERSE[cell] >> 30) - Q32  # Q32
     r2 = r * r >> 32
     r3 = r2 * r >> 32
-    r4 = r3 * r >> 32
-    return exponent * _LN2 + _LN_CENTRE[cell] + _LN_REMAINDER[cell] + r - (r2 >> 1) + r3 // 3 - (r4 >> 2)
+    return exponent * _LN2 + _LN_CENTRE[cell] + _LN_REMAINDER[cell] + r - (r2 >> 1) + r3 // 3
 
 
 # ------------------------------------------------------------------------------------------------- normal distribution

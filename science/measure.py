@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from math import isqrt
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -101,6 +102,10 @@ class Measures(msgspec.Struct, frozen=True):
 # A unit takes at most 25 bytes of canonical JSON an event, and a record of measures holds 262,144.
 _SAMPLED_EVENTS_MAX = 8_000
 
+# A monotonic clock never goes back. A small step costs quality, event by event; after one of more than a second (it happened in the
+# SRO study, by 11.344 s) another clock is read, and in a long session the few events behind it would hardly cost anything (C5).
+_SET_BACK_US = 1_000_000
+
 
 def measure(session: Session) -> Measures:
     """Measure a closed session. Pure: equal sets of events give equal measures."""
@@ -117,14 +122,15 @@ def measure(session: Session) -> Measures:
         samples[name] = list(GAMES[name].sample(plays))
         found, precisions[name] = measured(GAMES[name], samples[name])
         metrics.update(found)
-    entries = [entry for _, entry in sorted(session.entries.items()) if entry is not None]
+    entries = [entry for _, entry in sorted(session.entries.items(), key=itemgetter(0)) if entry is not None]
     times = [entry.t_us for entry in entries]
+    kinds = dict.fromkeys([(entry.schema_sha256, type(entry.payload)) for entry in entries])
     return Measures(
         session_id=session.session_id,
         closed=session.closed,
         events_digest=session.events_digest(),
         definitions=digest([GAMES[name].definitions for name in sorted(by_game)]),
-        schemas={entry.schema_sha256.hex(): _KIND[type(entry.payload)] for entry in entries},
+        schemas={schema.hex(): _KIND[payload] for schema, payload in kinds},
         device_input=walk.started.device_input if walk.started else "unknown",
         duration_us=max(times) - min(times) if times else 0,
         counted=len(entries),
@@ -134,7 +140,7 @@ def measure(session: Session) -> Measures:
         games=[GameMeasures(game.name, dict(play.match()), play.tally()) for game, play in walk.plays],
         unplayed=walk.unplayed(),
         attention=walk.attention(len(entries)),
-        conduct=_together([play.conduct() for _, play in walk.plays]),
+        conduct=_together([play.conduct() for _, play in walk.plays], is_set_back=walk.is_set_back),
         findings=_grouped(walk.findings + [found for _, play in walk.plays for found in play.findings]),
         metrics=metrics,
         precisions=precisions,
@@ -162,8 +168,9 @@ _KIND: dict[type[Payload], str] = {
 }
 
 
-def _together(conducts: list[Conduct]) -> Conduct:
+def _together(conducts: list[Conduct], *, is_set_back: bool) -> Conduct:
     """Counts add up over the plays; a pattern in one play is a pattern."""
+    failed = [conduct.failed for conduct in conducts] + ["clock_set_back" if is_set_back else None]
     return Conduct(
         responses=sum(conduct.responses for conduct in conducts),
         anticipations=sum(conduct.anticipations for conduct in conducts),
@@ -171,7 +178,7 @@ def _together(conducts: list[Conduct]) -> Conduct:
         units_missed=sum(conduct.units_missed for conduct in conducts),
         units_slow=sum(conduct.units_slow for conduct in conducts),
         patterned=any(conduct.patterned for conduct in conducts),
-        failed=next((conduct.failed for conduct in conducts if conduct.failed is not None), None),
+        failed=next((why for why in failed if why is not None), None),
     )
 
 
@@ -196,6 +203,7 @@ class _Walk:
         self.findings: list[Finding] = []
         self.plays: list[tuple[Game, Play]] = []
         self.started: Started | None = None
+        self.is_set_back = False
         self.voided = {
             entry.payload.target_seq: seq
             for seq, entry in sorted(session.entries.items())
@@ -257,6 +265,7 @@ class _Walk:
         if t_us < self._t_us:
             detail = f"t_us went back from {self._t_us} to {t_us}"
             self.findings.append(Finding("Q_CLOCK", "quality", seq, detail))
+            self.is_set_back |= self._t_us - t_us > _SET_BACK_US
         self._t_us = max(t_us, self._t_us)
         game = _GAME_OF.get(type(payload))
         if game is None:

@@ -62,7 +62,10 @@ def _lost(penalty: Penalty, count: int, of: int) -> int:
     """100 w min(limit, (count / of) / full), in micro-units, rounded down."""
     if of <= 0:
         return 0
-    return min(100 * penalty.weight * penalty.limit // MICRO, 100 * penalty.weight * count * MICRO // (of * penalty.full))
+    return min(
+        100 * penalty.weight * penalty.limit // MICRO,
+        100 * penalty.weight * count * MICRO // (of * penalty.full),
+    )
 
 
 def _clock_anomalies(measures: Measures) -> int:

@@ -158,10 +158,9 @@ def _absence(case: Case, term: Term) -> Reason:
         }
         return _reason(case, "R_METRIC", (None, None), **details)
     if metric.se is None or term.norm is not None:
-        details = {"metric": rule.metric, "reason": metric.reason or "unknown", "unit": unit}
+        details = {"metric": rule.metric, "reason": metric.reason or "of_one_unit", "unit": unit}
         return _reason(case, "R_CI", (None, None), **details)
-    plays = [play for play in case.measures.games if play.game == rule.game]
-    played = "; ".join(_match(play.match) for play in plays) or "the game was not played"
+    played = "; ".join(_match(play.match) for play in case.measures.games if play.game == rule.game)
     norms = [norms for norms in case.published.norms.values() if norms.game == rule.game]
     known = "; ".join(dict.fromkeys(_match(one.match) for one in norms))
     return _reason(case, "R_NORMS", (played, known), played=played)
@@ -177,28 +176,35 @@ def _why(term: Term) -> str:
 
 
 def _of_norms(case: Case) -> list[Reason]:
-    """A sample that is provisional, or was collected with other devices, serves only where the mapping allows it."""
-    if case.published.mapping.allow_provisional:
+    """A sample that is provisional, or was collected with other devices, serves only where the mapping allows it.
+
+    Only what the trait would stand on is asked: a metric that is not used brings no norms in.
+    """
+    if case.published.mapping.allow_provisional or case.standing is None:
         return []
-    sets = [term.norm_set for term in case.terms if term.norm_set is not None]
+    sets = [term.norm_set for term in case.standing.terms if term.norm_set is not None]
     weaker = next((norms.status for norms in sets if norms.status != "reference"), None)
     if weaker is not None:
-        return [_reason(case, "R_NORMS", (weaker, "reference"), played=weaker)]
+        return [_reason(case, "R_NORMS", (weaker, "reference"), status=weaker)]
     device = case.measures.device_input
     other = next((norms for norms in sets if not norms.is_of_device(device)), None)
     if other is None:
         return []
-    return [_reason(case, "R_NORMS", (device, ", ".join(other.devices)), played=f"device {device}")]
+    devices = ", ".join(other.devices)
+    return [_reason(case, "R_NORMS", (device, devices), device=device, devices=devices)]
 
 
 def _advice(case: Case, standing: Standing) -> dict[str, int | str]:
     """By Spearman-Brown: SEM^2 falls as 1 / n, so n' = n SEM^2 / (tau^2 (1 - r) / r) of every game; rounded up."""
     required = case.published.mapping.minimum.reliability
-    allowed = standing.tau2 * (100 * MICRO - required) // required
+    allowed = standing.tau2 * (100 * MICRO - required)  # SEM^2 times r, in the millionth parts of both
+    games = list(dict.fromkeys(term.rule.game for term in standing.terms))
+    if allowed <= 0:
+        return {"beyond": " and ".join(case.unit_of(game) for game in games)}
     more = {}
-    for game in dict.fromkeys(term.rule.game for term in standing.terms):
+    for game in games:
         scored = case.units[game][0]
-        needed = -(-scored * standing.sem * standing.sem // (allowed * MICRO)) if allowed else 0
+        needed = -(-scored * standing.sem * standing.sem * required // (allowed * MICRO))
         more[game] = max(1, needed - scored)
     if len(more) == 1:
         (game, units) = next(iter(more.items()))

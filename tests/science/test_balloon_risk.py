@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from science.event import Event, Payload
-from science.game import Tally
+from science.game import Tally, is_automaton
 from science.games.balloon_risk.vocabulary import (
     Collected,
     Exploded,
@@ -447,3 +447,26 @@ def test_never_pumping_is_inert() -> None:
     assert measured(session_steps([(0, "collected")] * 12)).conduct.failed == "inert"
     assert measured(session_steps([*[(0, "collected")] * 12, (1, "exploded")])).conduct.failed is None
     assert measured(session_steps([(0, "timed_out")] * 12)).conduct.failed is None
+
+
+@pytest.mark.parametrize(
+    ("latencies_us", "is_one"),
+    [
+        ([200_000] * 9, False),
+        ([200_000] * 10, True),
+        ([196_000, 204_000] * 10, True),  # the median lies half way
+        ([195_999, 204_000] * 10, False),
+        ([200_000] * 97 + [900_000] * 3, False),
+        ([200_000] * 98 + [900_000] * 2, True),
+        ([200_000] * 32 + [900_000], False),
+        ([200_000] * 33 + [900_000], True),
+        ([50_000, 90_000, 400_000] * 20, False),  # impatient, but no clock
+    ],
+)
+def test_who_answers_like_a_clock_is_an_automaton(latencies_us: list[int], is_one: bool) -> None:
+    """More than 97 % within 4 ms of the median, in any order, from ten on; of all games alike (``science/game.py``)."""
+    assert is_automaton(latencies_us) is is_one
+    assert is_automaton(latencies_us[::-1]) is is_one
+    balloons: list[Balloon] = [(len(latencies_us) - 1, "collected")]
+    steps = session_steps(balloons, max_pumps=200, latencies_us=latencies_us)
+    assert measured(steps).conduct.failed == ("automaton" if is_one else None)

@@ -100,9 +100,20 @@ def test_values_all_alike_have_no_influence_on_their_spread() -> None:
     assert clusters([[5], [5, 5], []]).sd_influences() == [0, 0, 0]
 
 
+def test_values_count_in_ones_unless_told_otherwise() -> None:
+    """0, 0 and 3: V = 2 and s = sqrt(3), so (Q - V) / (2 (n - 1) s) is -1 and 2 over 4 sqrt(3)."""
+    assert clusters([[0], [0], [3]]).sd_influences() == pytest.approx([-144_338, -144_338, 288_675], abs=1)
+
+
 def test_a_function_of_statistics_moves_by_its_derivatives() -> None:
     """2/3 of the one and -1/4 of the other."""
     assert combined((2, 3, [30, -60]), (-1, 4, [40, 8])) == [10, -42]
+
+
+def test_statistics_of_different_units_have_no_function() -> None:
+    """Influences are of the same units in the same order; others are a programming error."""
+    with pytest.raises(ValueError, match="shorter"):
+        combined((1, 1, [3, -3]), (1, 1, [3]))
 
 
 def test_covariances_are_those_of_the_influences() -> None:

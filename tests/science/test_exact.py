@@ -14,7 +14,19 @@ from numpy.typing import NDArray
 from scipy import special
 
 from science import exact
-from science.exact import MICRO, Q32, Line, Moments, ln, micro, micro_ratio, micro_root, normal_cdf, q32
+from science.exact import (
+    MICRO,
+    Q32,
+    Line,
+    Moments,
+    ln,
+    micro,
+    micro_ratio,
+    micro_root,
+    normal_cdf,
+    normal_quantile,
+    q32,
+)
 
 LN_MAX = (1 << 62) - 1
 Column = NDArray[np.int64]
@@ -39,6 +51,15 @@ def cdf_arguments(count: int) -> list[int]:
     return edges + [rng.randrange(-9 * Q32, 9 * Q32) for _ in range(count - len(edges))]
 
 
+def quantile_arguments(count: int) -> list[int]:
+    """Probabilities from 0 to 1, with both sides of every cell and dense runs at both ends."""
+    rng = Random("quantile")
+    borders = [point + d for point in exact._CDF[:162] for d in (-1, 0, 1)]
+    upper = [p for p in (*borders, *range(Q32 - 2_000, Q32 + 1)) if p <= Q32]
+    edges = [*upper, *(Q32 - p for p in upper)]
+    return edges + [rng.randrange(Q32 + 1) for _ in range(count - len(edges))]
+
+
 # ------------------------------------------------------------- the same steps on int64 columns, where 2**63 would wrap
 
 
@@ -54,10 +75,7 @@ def ln_column(x: Column) -> Column:
     r = (mantissa * inverse[cell] >> 30) - Q32
     r2 = r * r >> 32
     r3 = r2 * r >> 32
-    r4 = r3 * r >> 32
-    return (
-        exponent * exact._LN2 + centre[cell] + remainder[cell] + r - (r2 >> 1) + r3 // 3 - (r4 >> 2)
-    )  # fmt: skip
+    return exponent * exact._LN2 + centre[cell] + remainder[cell] + r - (r2 >> 1) + r3 // 3
 
 
 def cdf_column(z: Column) -> Column:
@@ -102,6 +120,17 @@ def test_the_bits_of_the_kernel_are_frozen() -> None:
     for z in cdf_arguments(10_000):
         bits.update(normal_cdf(z).to_bytes(8, "big"))
     assert bits.hexdigest() == KERNEL_SHA256
+
+
+QUANTILE_SHA256 = "198c6e1d8734e22744021d163011e6a449cf9308f1d0b2befe0cd2822f181845"
+
+
+def test_the_bits_of_the_quantile_are_frozen() -> None:
+    """Newton's steps end where they always ended, also in the tails, where one more or less would be seen."""
+    bits = sha256()
+    for p in quantile_arguments(20_000):
+        bits.update(normal_quantile(p).to_bytes(8, "big", signed=True))
+    assert bits.hexdigest() == QUANTILE_SHA256
 
 
 # ------------------------------------------------------------------------------------------------ against the true values
@@ -172,6 +201,24 @@ def test_known_points_of_the_normal_distribution() -> None:
     assert micro(normal_cdf(q32(1_959_964))) == 975_000
     assert normal_cdf(8 * Q32) == Q32
     assert normal_cdf(-8 * Q32) == 0
+
+
+def test_the_quantile_is_within_its_documented_bound() -> None:
+    """scipy's quantile is at most 2**-23 away between -3 and 3, and p and 1 - p lie alike about 0."""
+    low, high = normal_cdf(-3 * Q32), normal_cdf(3 * Q32)
+    p = [one for one in quantile_arguments(20_000) if low <= one <= high]
+    ours = np.array([normal_quantile(one) for one in p])
+    assert np.abs(ours / Q32 - special.ndtri(np.array(p) / Q32)).max() <= 2.0**-23
+    assert [normal_quantile(Q32 - one) for one in p] == (-ours).tolist()
+
+
+def test_the_quantile_ends_at_five_and_refuses_what_is_no_probability() -> None:
+    """The median is 0, certainty is 5 either way, and -1 and 2**32 + 1 are programming errors."""
+    assert [normal_quantile(p) for p in (0, Q32 // 2, Q32)] == [-5 * Q32, 0, 5 * Q32]
+    assert normal_quantile(normal_cdf(5 * Q32)) == 5 * Q32
+    for p in (-1, Q32 + 1):
+        with pytest.raises(AssertionError, match="a probability lies"):
+            normal_quantile(p)
 
 
 # ---------------------------------------------------------------------------------------------------- rounding, once
@@ -264,3 +311,19 @@ def test_a_slope_is_least_squares(points: list[tuple[int, int]]) -> None:
     if spread:
         slope = sum((x - x_mean) * (y - y_mean) for x, y in points) / spread
         assert line.slope_micro() == half_up(slope * MICRO)
+
+
+def test_values_count_in_ones_unless_told_otherwise() -> None:
+    """1 and 3: mean 2, SD sqrt(2), standard error 1."""
+    moments = Moments([1, 3])
+    assert (moments.mean_micro(), moments.sd_micro(), moments.se_micro()) == (2_000_000, 1_414_214, 1_000_000)
+
+
+def test_a_line_through_points_is_that_of_the_points_one_by_one() -> None:
+    """Its sums can be made at once, and more be taken up after."""
+    at_once, one_by_one = Line([2, 5], [7, -1]), Line()
+    at_once.add(3, 4)
+    for x, y in ((2, 7), (5, -1), (3, 4)):
+        one_by_one.add(x, y)
+    assert [getattr(at_once, name) for name in Line.__slots__] == [3, 10, 38, 21, 10]
+    assert [getattr(one_by_one, name) for name in Line.__slots__] == [3, 10, 38, 21, 10]

@@ -243,6 +243,18 @@ def test_a_clock_that_goes_back_is_noted() -> None:
     assert measures.games[0].tally.scored == 3
 
 
+@pytest.mark.parametrize(
+    ("back_us", "failed"), [(2_000, None), (1_000_000, None), (1_000_001, "clock_set_back")]
+)
+def test_more_than_a_second_back_is_another_clock(back_us: int, failed: str | None) -> None:
+    """However long the session: nothing of it is believed. A smaller step costs quality, event by event."""
+    steps = session_steps(PERSON)
+    before_us, payload = steps[8][0], steps[9][1]
+    measures = measured([*steps[:9], (before_us - back_us, payload), *steps[10:]])
+    assert codes_of(measures)["Q_CLOCK"] >= 1
+    assert measures.conduct.failed == failed
+
+
 def test_checks_are_counted() -> None:
     """Attention checks, and those that were failed."""
     measures = measured(

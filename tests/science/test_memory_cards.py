@@ -287,18 +287,33 @@ def test_m7_a_round_whose_pairs_are_found_cannot_time_out() -> None:
     assert_breaks(small(outcome="timed_out"), "M7", scored=0)
 
 
-@pytest.mark.parametrize(("early_us", "breaks"), [(0, False), (50_000, False), (50_001, True)])
+def moved(steps: list[Step], kind: type[Payload], n: int, by_us: int) -> list[Step]:
+    """From the n-th of this kind on the clock shows another time; every latency is what it was."""
+    place, sent = nth(steps, kind, n), []
+    for t_us, payload in steps[place:]:
+        onset = {"onset_t_us": payload.onset_t_us + by_us} if isinstance(payload, CardFlipped) else {}
+        sent.append((t_us + by_us, msgspec.structs.replace(payload, **onset)))
+    return [*steps[:place], *sent]
+
+
+@pytest.mark.parametrize(
+    ("early_us", "breaks"), [(0, False), (50_000, False), (50_001, True), (1_050_000, True)]
+)
 def test_m8_no_flip_before_the_lockout_ends(early_us: int, breaks: bool) -> None:
-    """After a mismatch both cards lie open for a while; 50 ms of browser jitter are forgiven."""
+    """After a mismatch both cards lie open for a while; 50 ms of browser jitter are forgiven. The clock runs on: it was possible
+    to flip when the cards lay open, and that is not the game.
+    """
     steps = small(rounds=2)
-    flip = steps[nth(steps, CardFlipped, 3)][1]
+    place = nth(steps, CardFlipped, 3)
+    flip = steps[place][1]
     assert isinstance(flip, CardFlipped)
-    onset = {"onset_t_us": flip.onset_t_us - early_us, "latency_us": flip.latency_us + early_us}
-    early = bent(steps, CardFlipped, 3, **onset)
+    t_us = flip.onset_t_us - early_us
+    times = {"onset_t_us": min(flip.onset_t_us, t_us), "latency_us": 0}
+    steps[place] = t_us, msgspec.structs.replace(flip, **times)
     if breaks:
-        assert_breaks(early, "M8", scored=1)
+        assert_breaks(steps, "M8", scored=1)
     else:
-        assert played(early).findings == []
+        assert played(steps).findings == []
 
 
 def test_m8_the_flip_itself_counts_too() -> None:
@@ -307,6 +322,42 @@ def test_m8_the_flip_itself_counts_too() -> None:
     place = nth(steps, CardFlipped, 3)
     steps[place] = steps[place][0] - 700_000, steps[place][1]
     assert_breaks(steps, "M8", scored=1)
+
+
+@pytest.mark.parametrize(
+    ("back_us", "noted"),
+    [
+        (2_000, {}),  # real data hold such steps
+        (50_000, {}),
+        (50_001, {"Q_CLOCK": 1}),
+        (480_000, {"Q_CLOCK": 1}),  # as long as the latency: the flip is at the end of the lockout
+        (
+            1_050_001,
+            {"Q_CLOCK": 1},
+        ),  # the flip falls into the lockout, but would have been possible before it
+        (1_530_001, {"Q_CLOCK": 1}),
+        (11_000_000, {"Q_CLOCK": 1}),
+    ],
+)
+def test_a_clock_that_is_set_back_makes_no_flip_impossible(back_us: int, noted: dict[str, int]) -> None:
+    """During a lockout too: what came before says when it was possible to flip, by a clock that is not this one any more. The walk
+    over the session notes every event whose time went back (Q_CLOCK); no round is lost, and no latency is other than it was.
+    """
+    steps = small(rounds=2)
+    back = moved(steps, CardFlipped, 3, -back_us)
+    assert codes_of(played(back)) == noted
+    assert rounds_of(back) == rounds_of(steps)
+
+
+def test_an_onset_within_the_lockout_is_a_matter_of_the_clock() -> None:
+    """The flip came after it; only its latency is too long."""
+    steps = small(rounds=2)
+    flip = steps[nth(steps, CardFlipped, 3)][1]
+    assert isinstance(flip, CardFlipped)
+    onset = {"onset_t_us": flip.onset_t_us - 50_001, "latency_us": flip.latency_us + 50_001}
+    play = played(bent(steps, CardFlipped, 3, **onset))
+    assert codes_of(play) == {"Q_CLOCK": 1}
+    assert play.tally().scored == 2
 
 
 def test_m8_a_match_locks_nothing() -> None:
@@ -592,7 +643,8 @@ def test_a_game_that_nobody_finished_has_no_conduct() -> None:
     ("rounds", "waits", "failed"),
     [
         (4, (149_999,), "too_fast"),
-        (4, (150_000,), None),
+        (4, (150_000,), "automaton"),
+        (4, (145_000, 155_000), None),
         (4, (140_000, 160_000), None),  # 24 flips: the median lies half way
         (4, (140_000, 159_999), "too_fast"),
         (4, (2_000_000, 140_000, 140_000), "too_fast"),
@@ -609,7 +661,7 @@ def test_nobody_plays_with_a_median_below_150_ms(
 @pytest.mark.parametrize(("rounds", "failed"), [(4, None), (5, "too_fast")])
 def test_fewer_than_twenty_flips_prove_nothing(rounds: int, failed: str | None) -> None:
     """Four flips a round."""
-    assert played(small([(0, 3), (1, 2)], rounds=rounds, waits=(110_000,))).conduct().failed == failed
+    assert played(small([(0, 3), (1, 2)], rounds=rounds, waits=(110_000, 130_000))).conduct().failed == failed
 
 
 # ------------------------------------------------------------------------------------------------------------ the sample

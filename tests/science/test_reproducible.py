@@ -3,6 +3,7 @@
 Kept beside it: a golden file, so that a changed engine is found on any machine.
 """
 
+import gzip
 import json
 import os
 import platform
@@ -20,6 +21,11 @@ import pytest
 from agents.event_logger import EventLogger
 from science.canonical import digest
 from science.event import Event
+from science.kinds import KINDS
+from science.mapping import load, names
+from science.measure import measure
+from science.profile import infer
+from science.session import Session
 from simulators import balloon_risk, memory_cards, reaction_timer
 from simulators.cheats import CHEATS, bent
 from simulators.people import crowd
@@ -32,6 +38,7 @@ from tests.science.builders import Balloon, abandoned, profile_of, session_event
 ROOT = Path(__file__).resolve().parents[2]
 CHILD = Path(__file__).with_name("digest_corpus.py")
 GOLDEN = ROOT / "tests" / "golden" / "balloon_risk_pilot_0_1_0.json"
+RELEASED = ROOT / "tests" / "golden" / "three_games.json.gz"
 
 
 # ----------------------------------------------------------------------------------------------------- the fixed corpus
@@ -118,17 +125,18 @@ def odd_balloons() -> list[list[Event]]:
     return sessions
 
 
+def plain(event: Event) -> dict[str, Any]:
+    """The event as JSON holds it."""
+    digests = {"digest": event.digest.hex(), "schema_sha256": event.schema_sha256.hex()}
+    fields: dict[str, Any] = msgspec.to_builtins(event)
+    return fields | digests
+
+
 @pytest.fixture(scope="module")
 def corpus_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The corpus as plain JSON, which any Python with msgspec reads."""
     path = tmp_path_factory.mktemp("corpus") / "corpus.json"
-    sessions = [
-        [
-            msgspec.to_builtins(one) | {"digest": one.digest.hex(), "schema_sha256": one.schema_sha256.hex()}
-            for one in events
-        ]
-        for events in corpus()
-    ]
+    sessions = [[plain(one) for one in events] for events in corpus()]
     path.write_text(json.dumps(sessions))
     return path
 
@@ -265,3 +273,34 @@ def built(session: dict[str, object]) -> str:
 def test_old_profiles_can_be_rebuilt(session: dict[str, object]) -> None:
     """The exact digest of pilot@0.1.0: whoever changes it has changed history, and needs a new version instead."""
     assert built(session) == session["profile_sha256"]
+
+
+def released() -> dict[str, Any]:
+    """Events of sessions of three games, and by mapping the digest of each one's profile."""
+    found: dict[str, Any] = json.loads(gzip.decompress(RELEASED.read_bytes()))
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(released()["profiles"]))
+def test_profiles_of_released_mappings_can_be_rebuilt(name: str) -> None:
+    """Whatever becomes faster or clearer, a profile by a released mapping stays what it was, to the byte; so do its measures."""
+    golden, published = released(), load(name)
+    for session_id, sha256 in golden["profiles"][name].items():
+        session = Session(session_id)
+        for fields in golden["sessions"][session_id]:
+            session.step(rebuilt(dict(fields)))
+        measures = measure(session)
+        assert digest(measures) == golden["measures"][session_id]
+        assert digest(infer(measures, published)) == sha256, f"{session_id} by {name}"
+
+
+def rebuilt(fields: dict[str, Any]) -> Event:
+    """An event from its JSON."""
+    payload = msgspec.convert(fields.pop("payload"), KINDS[fields["kind"]])
+    digests = {name: bytes.fromhex(fields.pop(name)) for name in ("digest", "schema_sha256")}
+    return Event(payload=payload, **digests, **fields)
+
+
+def test_every_released_mapping_has_golden_profiles() -> None:
+    """A mapping without them could change unnoticed; most of the profiles are scored, some on each trait."""
+    assert {name for name in names() if load(name).mapping.form > 1} == set(released()["profiles"])

@@ -1,6 +1,7 @@
 """The fold: a session is the set of its events, so how they were delivered cannot matter."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 from random import Random
 
 import pytest
@@ -362,6 +363,25 @@ def test_a_session_put_back_from_a_cache_goes_on_as_before() -> None:
         for one in events[place:]:
             assert thawed.step(one) == live.step(one)
         assert contents(thawed) == contents(live)
+
+
+@pytest.mark.parametrize("terminal", ["completed", "aborted"])
+def test_an_end_that_waits_in_a_cache_is_still_an_end(terminal: str) -> None:
+    """Either terminal closes a thawed session as soon as what lay before it has come."""
+    first, *others = session_events(PERSON, terminal=terminal)
+    thawed = Session("s-1")
+    thawed.entries = dict(fold(others).entries)
+    thawed.resume()
+    thawed.step(first)
+    assert (thawed.closed, thawed.last_seq) == (terminal, len(others))
+
+
+def test_the_digest_of_the_set_is_what_is_published() -> None:
+    """Every stored profile names its set by these bytes: a head, then seq and 128 bits of each digest, then the close."""
+    counted, rival = event(0, 0, TimedOut(1)), event(258, 0, TimedOut(1))
+    session = fold([counted, rival, event(258, 0, TimedOut(2)), abandoned()])
+    places = bytes(4) + counted.digest[:16] + bytes([0, 0, 1, 2]) + bytes(16)
+    assert session.events_digest() == sha256(b"kymograph events 1\n" + places + b"abandoned").hexdigest()
 
 
 def test_the_digest_of_the_set_sees_every_event() -> None:

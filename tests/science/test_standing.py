@@ -210,6 +210,23 @@ def test_the_composite_can_be_worked_out_again() -> None:
     assert composite_of(standing, {**values, "reaction_timer": {"c": None}}) is None
 
 
+def test_a_folded_composite_can_be_worked_out_again() -> None:
+    """What was folded is folded again."""
+    rule = with_fold("a")
+    found = measures(VALUES, COVARIANCES, UNITS)
+    standing = certain(standing_of(found, published(rule, NORMS), rule))
+    values = {game: {name: found.metrics[name].value for name in names} for game, names in GAMES.items()}
+    assert composite_of(standing, values) == standing.c
+
+
+def test_every_group_of_required_metrics_must_be_there() -> None:
+    """One of each group is enough, one group of two is not."""
+    both = msgspec.structs.replace(RULE, required=[["a"], ["b", "c"]])
+    by = published(both, NORMS)
+    assert standing_of(measures({"a": 1.9}, COVARIANCES, UNITS), by, both) is None
+    assert standing_of(measures({"a": 1.9, "c": 2.7}, COVARIANCES, UNITS), by, both) is not None
+
+
 def test_z_is_winsorised() -> None:
     """A value of another world counts as 3.5, on either side."""
     for value, z in ((99.0, 3_500_000), (-99.0, -3_500_000)):
@@ -335,6 +352,17 @@ def test_students_quantile_is_close(df: float, level: float) -> None:
     z = stats.norm.ppf((1 + level) / 2)
     assert student(micro(z), micro(df)) / M == pytest.approx(stats.t.ppf((1 + level) / 2, df), rel=2e-3)
     assert student(micro(z), None) == micro(z)
+
+
+@pytest.mark.parametrize("df", [4, 8, 100])
+def test_students_quantile_is_fishers_expansion(df: float) -> None:
+    """Abramowitz & Stegun 26.7.5, term by term."""
+    for z in (-2.5, 0.3, 1.959964):
+        g1 = (z**3 + z) / 4
+        g2 = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+        g3 = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+        expected = z + g1 / df + g2 / df**2 + g3 / df**3
+        assert student(micro(z), micro(df)) == pytest.approx(expected * M, abs=3)
 
 
 def test_probability_is_phi() -> None:

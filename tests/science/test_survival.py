@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from science.exact import MICRO
-from science.survival import intended_pumps
+from science.survival import intended_pumps, ln_influences
 
 Balloons = list[tuple[int, bool]]
 BALLOONS = st.lists(
@@ -134,3 +134,9 @@ def test_a_thousand_levels_stay_within_a_micro_unit() -> None:
     assert is_near(found.mean, float(mean))
     assert is_near(found.mean_se, float(variance) ** 0.5)
     assert is_near(found.ln_mean_se, float(variance) ** 0.5 / float(mean), 1.5)
+
+
+def test_below_half_a_pump_a_balloon_moves_the_logarithm_of_a_half() -> None:
+    """A mean of 1/4 from four balloons: each moves it by (x - 1/4) / 4, and its logarithm by that over 1/2, not over 1/4."""
+    balloons = [(0, False), (0, False), (0, False), (1, False)]
+    assert ln_influences(balloons) == {(0, False): -125_000, (1, False): 375_000}

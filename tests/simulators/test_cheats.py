@@ -1,73 +1,66 @@
-"""Cheats and dirt: ``simulators/cheats.py``. Each is refused at the door, or makes the session impossible, or costs so much quality
-that nothing is scored, or leaves too little to score, or changes nothing at all. What is not found yet says so.
+"""Cheats and dirt: ``simulators/cheats.py``, judged by core@1.0.0. Each is refused at the door, or makes the session impossible, or
+costs so much quality that nothing is scored, or leaves too little to score, or changes nothing at all.
 """
 
+import random
 from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
 
 from agents.event_logger import EventLogger
 from agents.local import LocalWorker, RowTable
+from agents.scoring import Scoring
+from agents.trait_inferencer import TraitInferencer
 from science.mapping import load
 from science.measure import Measures
 from science.quality import quality
 from simulators import balloon_risk, memory_cards, reaction_timer
-from simulators.cheats import CHEATS, bent
-from simulators.people import crowd
-from simulators.sitting import Design, Fields
+from simulators.cheats import CHEATS, _moved, bent
+from simulators.people import crowd, protocol_of
+from simulators.sitting import Fields
 from streams.memory import MemoryLog
-from tests.agents.doors import CODEC, counts, metrics, profiles, scoring
+from tests.agents.doors import CODEC, counts, metrics, profiles
+from tests.simulators.folding import plays_of
 
-PILOT = load("pilot@0.1.0").mapping
-DESIGNS: Mapping[str, Design] = {
-    "balloon_risk": balloon_risk.Design(),
-    "memory_cards": memory_cards.Design(),
-    "reaction_timer": reaction_timer.Design(),
-    "choice": reaction_timer.Design(kind="choice"),
-    "gonogo": reaction_timer.Design(kind="gonogo"),
+CORE = load("core@1.0.0")
+RULE = CORE.mapping.quality
+DESIGNS: Mapping[str, Sequence[Any]] = {
+    "balloon_risk": [balloon_risk.Design()],
+    "memory_cards": [memory_cards.Design()],
+    "reaction_timer": [reaction_timer.Design()],
+    "choice": [reaction_timer.Design(kind="choice")],
+    "gonogo": [reaction_timer.Design(kind="gonogo")],
+    "all_games": [balloon_risk.Design(), reaction_timer.Design(), memory_cards.Design()],
 }
 PEOPLE = 2
 SMALL = memory_cards.Design(rounds=2, n_pairs=3, rows=2, cols=3)
 UNHARMED = {"duplicated", "reordered", "double_terminal"}
-_AUTOMATON = "equal latencies cost at most the 10 points of a pattern, in reaction times alone (science B.7)"
-_STORM = "lost attention costs at most 15 points, however often (science B.7)"
-_CLOCK = "a clock that goes back costs at most 10 points; every latency is still right, so no metric changes"
 
 
-def game_of(name: str) -> str:
-    return name if name in {"balloon_risk", "memory_cards"} else "reaction_timer"
+def games_of(name: str) -> list[str]:
+    """The games of a design."""
+    return [game.name for game, _ in protocol_of(DESIGNS[name])]
 
 
 CASES = [
     (cheat, name)
     for cheat, about in CHEATS.items()
     for name in DESIGNS
-    if about.bends([game_of(name)])
-    and cheat != "replayed_session"
-    and (cheat, name) != ("one_key", "reaction_timer")  # there it is the right one
+    if about.bends(games_of(name))
+    and cheat != "replayed_session"  # its own test: from within it is without fault
+    and (cheat != "one_key" or name in {"choice", "gonogo"})  # where one stimulus comes it is the right one
 ]
-
-
-def gap(cheat: str, name: str) -> str | None:
-    """Why this cheat is not found today, or None."""
-    if cheat == "bot_constant":
-        return _AUTOMATON
-    if cheat == "blur_storm":
-        return _STORM
-    if cheat == "clock_back" and name in {"balloon_risk", "memory_cards"}:
-        return _CLOCK
-    return None
 
 
 @cache
 def honest(name: str) -> tuple[tuple[Fields, ...], ...]:
     """People who play to the end."""
-    played = [events for _, sitting, events in crowd(PEOPLE + 4, 11, DESIGNS[name]) if sitting.is_finished]
+    played = [events for _, sitting, events in crowd(PEOPLE + 4, 11, *DESIGNS[name]) if sitting.is_finished]
     return tuple(tuple(events) for events in played[:PEOPLE])
 
 
@@ -76,11 +69,11 @@ class Outcome(NamedTuple):
 
     refused: int
     measures: Measures
-    scored: bool  # risk tolerance, the one trait of the pilot
+    scored: set[str]  # the traits
 
     @property
     def quality(self) -> int:
-        return quality(self.measures, PILOT.quality).score
+        return quality(self.measures, RULE).score
 
 
 @cache
@@ -103,14 +96,15 @@ def through(events: Sequence[Fields]) -> Outcome:
     log = MemoryLog()
     logger = EventLogger(log, control_url="sqlite://", codec=CODEC)
     verdicts = logger.record([known(event) for event in events])
-    worker = LocalWorker(log, RowTable(Path(":memory:")), scoring())
+    worker = LocalWorker(log, RowTable(Path(":memory:")), Scoring(CODEC, [TraitInferencer(CORE)]))
     worker.catch_up()
     if not metrics(log):
         logger.close_session(str(events[0]["session_id"]), "gaps")
         worker.catch_up()
     measures = msgspec.json.decode(metrics(log)[-1].measures, type=Measures)
     traits = msgspec.json.decode(profiles(log)[-1].profile)["traits"]
-    return Outcome(counts(verdicts)[2], measures, traits["risk_tolerance"]["status"] == "scored")
+    scored = {name for name, trait in traits.items() if trait["status"] == "scored"}
+    return Outcome(counts(verdicts)[2], measures, scored)
 
 
 def fate(events: Sequence[Fields], before: Outcome) -> str | None:
@@ -118,26 +112,18 @@ def fate(events: Sequence[Fields], before: Outcome) -> str | None:
     now = through(events)
     if now.measures.events_digest == before.measures.events_digest:
         return "equal"
+    if now.scored:
+        return None
     if now.refused:
         return "refused at the door"
     if any(noticed.severity == "integrity" for noticed in now.measures.findings):
         return "impossible"
-    if now.quality < PILOT.minimum.quality:
+    if now.quality < CORE.mapping.minimum.quality:
         return "careless"
-    return "not scored" if before.scored and not now.scored else None
+    return "not scored" if before.scored else None
 
 
-@pytest.mark.parametrize(
-    ("cheat", "name"),
-    [
-        pytest.param(
-            *case,
-            marks=[pytest.mark.xfail(reason=why, strict=True)] if (why := gap(*case)) else [],
-            id=" ".join(case),
-        )
-        for case in CASES
-    ],
-)
+@pytest.mark.parametrize(("cheat", "name"), CASES)
 def test_a_cheat_does_not_pay(cheat: str, name: str) -> None:
     """None of those who cheat like this is scored as if they had not."""
     for events, before in zip(honest(name), as_honest(name), strict=True):
@@ -147,18 +133,62 @@ def test_a_cheat_does_not_pay(cheat: str, name: str) -> None:
         assert (found == "equal") == (cheat in UNHARMED)
 
 
-def test_a_pattern_of_equal_times_is_seen_where_it_is_looked_for() -> None:
-    """A bot that answers after 200 ms to the microsecond is a pattern of reaction times; elsewhere nobody looks yet."""
-    assert through(bent("bot_constant", honest("reaction_timer")[0])).measures.conduct.patterned
-    assert not through(bent("bot_constant", honest("balloon_risk")[0])).measures.conduct.patterned
+def test_the_honest_are_scored() -> None:
+    """Or nothing would be shown by refusing the others. Two traits rest on one game; reactions alone carry none by this mapping."""
+    found = {name: set.union(*(one.scored for one in as_honest(name))) for name in DESIGNS}
+    assert found["balloon_risk"] == {"risk_tolerance"}
+    assert found["memory_cards"] == {"learning"}
+    assert found["all_games"] >= {"risk_tolerance", "consistency", "learning", "decision_speed"}
+    assert not found["reaction_timer"] | found["choice"] | found["gonogo"]
 
 
-@pytest.mark.parametrize(("cheat", "most"), [("clock_back", 90), ("blur_storm", 85)])
-def test_what_is_not_refused_costs_quality_and_changes_no_metric(cheat: str, most: int) -> None:
-    """Latencies are differences of one clock around each response, so a clock that is set back leaves them right."""
-    now, before = through(bent(cheat, honest("balloon_risk")[0])), as_honest("balloon_risk")[0]
-    assert now.measures.metrics == before.measures.metrics
-    assert now.quality <= most * 1_000_000 < before.quality
+@pytest.mark.parametrize("late_us", [0, 4_000])
+@pytest.mark.parametrize("name", DESIGNS)
+def test_an_automaton_is_known_by_its_latencies(name: str, late_us: int) -> None:
+    """In every game; with the jitter of a browser's timer too. Who answers honestly is none."""
+    dice = random.Random(name)
+    for events, before in zip(honest(name), as_honest(name), strict=True):
+        assert before.measures.conduct.failed is None
+        sent = bent("bot_constant", events)
+        for event in sent:
+            if "latency_us" in event:
+                event["t_us"] += dice.randint(0, late_us)
+                event["latency_us"] = event["t_us"] - event["onset_t_us"]
+        assert {play.conduct().failed for play in plays_of(sent)} == {"automaton"}
+
+
+@pytest.mark.parametrize(
+    ("cheat", "name"), [(cheat, name) for cheat in ("blur_storm", "clock_back") for name in DESIGNS]
+)
+def test_what_changes_no_metric_costs_the_quality(cheat: str, name: str) -> None:
+    """Latencies are differences of one clock around each response, so a clock that is set back leaves them right; only a reaction
+    whose stimulus was shown by the clock before has none (R3).
+    """
+    now, before = through(bent(cheat, honest(name)[0])), as_honest(name)[0]
+    if (cheat, name) in {
+        ("clock_back", "balloon_risk"),
+        ("clock_back", "memory_cards"),
+    } or cheat == "blur_storm":
+        assert now.measures.metrics == before.measures.metrics
+        assert "integrity" not in {noticed.severity for noticed in now.measures.findings}
+    assert now.quality < CORE.mapping.minimum.quality < before.quality
+
+
+@pytest.mark.parametrize("name", ["balloon_risk", "memory_cards"])
+def test_a_glitch_of_the_clock_costs_little(name: str) -> None:
+    """Two milliseconds back, once, wherever in a turn or a balloon: nothing is impossible, and the same traits are scored."""
+    events, before = honest(name)[0], as_honest(name)[0]
+    middle, noted = len(events) // 2, 0
+    at_once = [
+        place for place in range(middle, len(events)) if events[place]["t_us"] == events[place - 1]["t_us"]
+    ]
+    for place in [*range(middle, middle + 6), *at_once[:3]]:  # only what follows at once is then before it
+        now = through([*events[:place], *(_moved(event, -2_000) for event in events[place:])])
+        assert (now.scored, now.measures.metrics) == (before.scored, before.measures.metrics)
+        assert now.quality >= before.quality - 5_000_000
+        assert {(found.code, found.severity) for found in now.measures.findings} <= {("Q_CLOCK", "quality")}
+        noted += len(now.measures.findings)
+    assert noted > 0
 
 
 def test_a_replayed_session_is_not_found_from_within() -> None:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from science.event import Payload, Response
-from science.game import Conduct, Finding, Tally
+from science.game import Conduct, Finding, Tally, is_automaton
 from science.games.balloon_risk.vocabulary import Collected, Exploded, GameCompleted, Pumped, Shown, TimedOut
 
 FLOOR_US = 100_000  # a response faster than 100 ms is anticipated, not decided (Basner & Dinges 2011)
@@ -149,7 +149,7 @@ class BalloonPlay:
             units_missed=timed_out,
             units_slow=sum(any(latency > 3_000_000 for latency in answers) for answers in latencies),
             patterned=len(scored) > 1 and 100 * commonest > 95 * len(scored),
-            failed="inert" if scored and all(balloon.pumps == 0 for balloon in scored) else None,
+            failed=_failed(scored, [latency for answers in latencies for latency in answers]),
         )
 
     def match(self) -> dict[str, int | str]:
@@ -275,6 +275,13 @@ class BalloonPlay:
 
 def _kind(payload: Payload) -> str:
     return type(payload).__name__.lower()
+
+
+def _failed(scored: list[Balloon], latencies: list[int]) -> str | None:
+    """Why these cannot be the answers of someone who decided (science B.7), or None."""
+    if scored and all(balloon.pumps == 0 for balloon in scored):
+        return "inert"
+    return "automaton" if is_automaton(latencies) else None
 
 
 def _latencies(balloon: Balloon) -> list[int]:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from science.event import Payload
-from science.game import Conduct, Finding, Tally
+from science.game import Conduct, Finding, Tally, is_automaton
 from science.games.memory_cards.vocabulary import (
     CardFlipped,
     GameCompleted,
@@ -175,7 +175,7 @@ class MemoryPlay:
             units=len(turns) + missed,
             units_missed=missed,
             units_slow=len([slowest for slowest in turns if slowest > _SLOW_US]),
-            failed="too_fast" if _is_too_fast(latencies) else None,
+            failed=_failed(latencies),
         )
 
     def match(self) -> dict[str, int | str]:
@@ -245,19 +245,25 @@ class MemoryPlay:
             board.places[flip.face] = board.places.get(flip.face, 0) + 1
         if board.faces[flip.pos] != flip.face or board.places[flip.face] > 2:
             return "M2", f"the card at {flip.pos} is another one, or a third of its kind"
-        locked_until_us, self._locked_until_us = self._locked_until_us, None
-        if locked_until_us is not None and min(flip.onset_t_us, t_us) + _SLACK_US < locked_until_us:
-            return "M8", f"flipped {locked_until_us - min(flip.onset_t_us, t_us)} us before the lockout ended"
-        self._check_clock(seq, flip)
+        possible_us, self._locked_until_us = self._locked_until_us, None
+        if possible_us is None:
+            possible_us = self._previous_t_us
+        elif flip.onset_t_us + _SLACK_US >= self._previous_t_us and t_us + _SLACK_US < possible_us:
+            return "M8", f"flipped {possible_us - t_us} us before the lockout ended"
+        self._check_clock(seq, flip, possible_us)
         board.flips.append(flip)
         return None
 
-    def _check_clock(self, seq: int, flip: CardFlipped) -> None:
-        """M10. A press just before its onset happens in real data: such a flip counts, its latency does not."""
+    def _check_clock(self, seq: int, flip: CardFlipped, possible_us: int) -> None:
+        """M10. A press just before its onset happens in real data: such a flip counts, its latency does not.
+
+        An onset before the event that it follows is a clock that was set back, and then the end of a lockout (M8) was told by
+        another clock: the order of the cards is still possible, and the latency runs on the one clock after the step.
+        """
         if flip.latency_us < 0:
             detail = f"a flip {-flip.latency_us} us before it was possible"
             self.findings.append(Finding("Q_CLOCK", "quality", seq, detail))
-        elif flip.onset_t_us + _SLACK_US < self._previous_t_us:
+        elif flip.onset_t_us + _SLACK_US < possible_us:
             detail = "possible before the event that made it possible"
             self.findings.append(Finding("Q_CLOCK", "quality", seq, detail))
 
@@ -330,10 +336,12 @@ def _timed_out(boards: list[Board]) -> list[Board]:
     return [board for board in boards if board.end == "timed_out" and not board.void]
 
 
-def _is_too_fast(latencies: list[int]) -> bool:
-    """Whether the median of these sorted latencies, two a turn, is below 150 ms, where there are enough of them."""
+def _failed(latencies: list[int]) -> str | None:
+    """Why these sorted latencies, two a turn, cannot be those of someone who looked (science B.7), or None."""
     n = len(latencies)
-    return n >= _TOO_FAST_FLIPS and latencies[n // 2 - 1] + latencies[n // 2] < 2 * _TOO_FAST_US
+    if n >= _TOO_FAST_FLIPS and latencies[n // 2 - 1] + latencies[n // 2] < 2 * _TOO_FAST_US:
+        return "too_fast"
+    return "automaton" if is_automaton(latencies) else None
 
 
 def _kind(payload: Payload) -> str:

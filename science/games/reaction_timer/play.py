@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from science.event import Payload
-from science.game import Conduct, Finding, Tally
+from science.game import Conduct, Finding, Tally, is_automaton
 from science.games.reaction_timer.vocabulary import (
     FalseStart,
     GameCompleted,
@@ -203,6 +203,8 @@ class ReactionPlay:
         n = len(times)
         if n >= _JUDGED and times[(n - 1) // 2] + times[n // 2] < 2 * _TOO_FAST_US:
             return "too_fast"
+        if is_automaton(times):
+            return "automaton"
         return "one_key" if self.config.kind != "simple" and self._is_one_key(scored) else None
 
     def _is_one_key(self, scored: list[Trial]) -> bool:
