@@ -44,8 +44,9 @@ def answer(row: TraitProfileRow) -> dict[str, Any]:
         "provenance": provenance,
     }
     scores = {name: traits[name]["score"] if name in traits else None for name in TRAITS}
-    if all(score is None for score in scores.values()):
-        reason = next((reason for trait in traits.values() for reason in trait["reasons"]), None)
+    if not any(trait["status"] == "scored" for trait in traits.values()):
+        nearest = max(traits.values(), key=lambda trait: trait["completeness"])
+        reason = next(iter(nearest["reasons"]), None)
         guidance = {
             "error": reason["message"] if reason else "No trait is scored.",
             "required_fields": ["session_id", "event_data"],

@@ -14,7 +14,7 @@ from benchmarks.coverage import Row, coverage
 from benchmarks.recovery import Line, recovery
 from science.mapping import load
 
-MAPPING = "core@1.0.0"
+MAPPING = "core@1.1.0"  # the traits of 1.0.0, and vigilance
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "acceptance.md"
 LENGTHS = (15, 30, 60)
 STRESSES = ("bold", "64 pumps, bold", "long lapses")
@@ -25,7 +25,7 @@ _RATIOS = ("balloon.cv_adj", "balloon.post_loss_rel", "emotional_regulation")
 _HEAD = """# Acceptance: what simulated people show
 
 Made by `make science`: every figure comes from simulated people (`simulators/`) who play through the public door, with seeds that are
-fixed. They are models of people, with the distributions of science C1-C4; what they show is whether the engine finds again what is
+fixed. They are models of people, with distributions that their modules name; what they show is whether the engine finds again what is
 put in, and how honest its intervals are. That real people are like them is not shown here.
 
 ## Known traits come back
@@ -39,12 +39,13 @@ put in, and how honest its intervals are. That real people are like them is not 
 _COVERAGE = """
 ## Intervals hold the true value
 
-How often the 95 % interval of `{mapping}` holds the mean of all sessions of the same person: {people} people, {sessions} sessions each and
+How often the 95 % interval of `{mapping}` holds what all sessions of the same person come to in the mean: {people} people, {sessions} sessions each and
 {runs} in all at each length, so that the standard error of a share of .95 is {error:.3f} at least (sessions of one person are alike). n balloons,
 n trials of simple reaction, n / 5 rounds of 12 pairs. *Worst quarter* is the coverage in that quarter of people, by true value, where it is
-lowest; the half width is in SD of the norms; *left out* are sessions where a metric is missing that the person's others have, so that
-they measure something else. *Scored* is the share that no rule refuses. Where no norm set is of a length, that of the nearest
-configuration stands in.
+lowest; the half width is in SD of the norms, which are taken as exact here; *left out* are sessions that lack the metric, or one that the
+person's others have, so that they measure something else. *Scored* is the share of all sessions that no rule refuses. Where no norm set
+is of a length, one of another length stands in. What is biased in all sessions alike is not seen here but in recovery, above; of a folded
+trait the mean over sessions is lower than the fold of the mean.
 
 At 30 at least {least} is asked of every line, of ratios to a mean and of folded traits {ratios}.
 
@@ -56,8 +57,8 @@ _STRESS = """
 ## Where it is hardest
 
 The same at 30, of people or games that are out of the ordinary; nothing is asked of these lines. *bold*: intended pumps about half of the most
-possible, so that half of the balloons burst (in games of 12 pumps, and of 64). *long lapses*: lapses of 500 to 3,000 ms in
-a share of trials that is Beta(1, 60), as science C3 has them.
+possible, so that half of the balloons burst (in games of 12 pumps, and of 64, with the norms of 12 moved by ln(64/12)). *long lapses*: lapses of 500 to 3,000 ms in
+a share of trials that is Beta(1, 60), which real people do not show.
 
 | metric or trait | {stresses} |
 | --- | {dashes} |
@@ -128,11 +129,15 @@ def least_of(name: str) -> float:
 def _table(covered: dict[int, dict[str, Row]]) -> Iterator[str]:
     traits = load(MAPPING).mapping.traits
     for name, row in covered[30].items():
-        shares = [f"{covered[n][name].coverage:.3f}" for n in LENGTHS]
+        shares = [_told(covered[n][name]) for n in LENGTHS]
         scored = " / ".join(f"{covered[n][name].scored:.2f}" for n in LENGTHS) if name in traits else ""
         yield (
             f"| {name} | {' | '.join(shares)} | {row.worst:.3f} | {row.half_width:.2f} | {row.left_out} of {row.left_out + row.sessions} | {scored} |\n"
         )
+
+
+def _told(row: Row) -> str:
+    return f"{row.coverage:.3f}" if row.sessions else "never there"
 
 
 def _stressed(row: Row) -> str:

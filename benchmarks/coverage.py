@@ -1,13 +1,16 @@
-"""How often the 95 % interval of every metric and trait of a mapping holds the person's true value, over simulated people.
+"""How often the 95 % interval of every metric and trait of a mapping holds what the person's sessions come to in the mean.
 
-People play the same games again and again. What a composite comes to in the mean over a person's sessions is the truth; a session's
-distance from that mean, times sqrt(m / (m - 1)) because the session itself is in it, is its error. A session whose metrics are not those
-of the person's other sessions (one of a trait's was missing) measures something else and is left out, and counted.
+People play the same games again and again. The mean of a composite over a person's sessions is what an interval ought to hold; a
+session's distance from that mean, times sqrt(m / (m - 1)) because the session itself is in it, is its error. (What is biased in all
+sessions alike is not seen here, but in recovery.) A session whose metrics are not those of the person's other sessions (one of a
+trait's was missing) measures something else and is left out, and counted. The norms are taken as exact, or their uncertainty would
+widen the intervals for an error that cannot occur here.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from math import log
 from statistics import fmean
 from typing import Any, NamedTuple
 
@@ -47,7 +50,9 @@ class Stood(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A trait or metric over everyone. ``worst`` is the coverage in that quarter of people, by true value, where it is lowest."""
+    """A trait or metric over everyone. ``worst`` is the coverage in that quarter of people, by true value, where it is lowest;
+    ``left_out`` are sessions that stand nowhere, or on other metrics; ``scored`` is a share of all sessions.
+    """
 
     name: str
     sessions: int
@@ -65,18 +70,17 @@ def coverage(mapping: str, people: int, sessions: int, units: int, stress: str =
     return [_row(name, [person[name] for person in found]) for name in found[0]]
 
 
-def stand_all(task: Task) -> dict[str, list[Stood]]:
-    """Where each session of one person stands on everything."""
+def stand_all(task: Task) -> dict[str, list[Stood | None]]:
+    """Where each session of one person stands on everything; None where it stands nowhere."""
     published = anywhere(task.mapping)
     someone = Person(f"{SEED}/{task.person}", designs(task), lambda game, of: bent(task, game, of))
-    stood: dict[str, list[Stood]] = defaultdict(list)
+    stood: dict[str, list[Stood | None]] = defaultdict(list)
     for measures in someone.sessions(task.sessions):
         scored = {
             name for name, trait in infer(measures, published).traits.items() if trait.status == "scored"
         }
         for name, rule in rules_of(task.mapping).items():
-            one = _stood(measures, published, rule, is_scored=name in scored)
-            stood[name].extend([] if one is None else [one])
+            stood[name].append(_stood(measures, published, rule, is_scored=name in scored))
     return {name: stood[name] for name in rules_of(task.mapping)}
 
 
@@ -95,11 +99,7 @@ def bent(task: Task, game: str, someone: Any) -> Any:
     change: dict[str, Any] = {}
     if task.stress.endswith("bold") and game == "balloon_risk":
         pumps = 64 if task.stress.startswith("64") else 12
-        change = {
-            "mu": someone.mu
-            - balloon_risk.person(lambda _: 0.0, designs(task)[0]).mu
-            + float(np.log(pumps / 2))
-        }
+        change = {"mu": someone.mu - balloon_risk.person(lambda _: 0.0, designs(task)[0]).mu + log(pumps / 2)}
     if task.stress == "long lapses" and game == "reaction_timer":
         share = float(np.random.default_rng([SEED, task.person]).beta(1, 60))
         change = {"lapse": share, "long_lapses": True}
@@ -127,16 +127,31 @@ def rules_of(mapping: str) -> Mapping[str, TraitRule]:
 def anywhere(mapping: str) -> Published:
     """The mapping with norm sets that also stand in, last, for configurations that no norm set is of: here lengths and sizes differ."""
     published = load(mapping)
-    widened = {
-        f"{name} widened": msgspec.structs.replace(norms, match=_widened(norms))
-        for name, norms in published.norms.items()
-    }
-    return msgspec.structs.replace(published, norms=published.norms | widened)
+    exact = {name: _exact(norms) for name, norms in published.norms.items()}
+    for name, norms in list(exact.items()):
+        wide = {key: _WIDE.get(key, value) for key, value in norms.match.items()}
+        exact[f"{name} widened"] = msgspec.structs.replace(norms, match=wide)
+        if norms.match.get("max_pumps") == 12:
+            exact[f"{name} of 64 pumps"] = _of_64_pumps(norms)
+    return msgspec.structs.replace(published, norms=exact)
 
 
-def _widened(norms: NormSet) -> dict[str, int | str | tuple[int, int]]:
-    wide = {"max_pumps": (2, 128), "trials": (1, 1_000), "rounds": (1, 1_000)}
-    return {key: wide.get(key, value) for key, value in norms.match.items()}
+_WIDE = {"trials": (1, 1_000), "rounds": (1, 1_000)}
+
+
+def _exact(norms: NormSet) -> NormSet:
+    metrics = {name: msgspec.structs.replace(norm, n=1_000_000_000) for name, norm in norms.metrics.items()}
+    return msgspec.structs.replace(norms, metrics=metrics)
+
+
+def _of_64_pumps(norms: NormSet) -> NormSet:
+    """The norms of 12 pumps for people who mean the same share of 64."""
+    metrics = dict(norms.metrics)
+    pumps = "balloon.ln_intended_km"
+    if pumps in metrics:
+        mean = metrics[pumps].mean + round(MICRO * log(64 / 12))
+        metrics[pumps] = msgspec.structs.replace(metrics[pumps], mean=mean)
+    return msgspec.structs.replace(norms, match={**norms.match, "max_pumps": 64}, metrics=metrics)
 
 
 def _stood(measures: Measures, published: Published, rule: TraitRule, *, is_scored: bool) -> Stood | None:
@@ -148,36 +163,35 @@ def _stood(measures: Measures, published: Published, rule: TraitRule, *, is_scor
     return Stood(terms, standing.c / MICRO, low / MICRO, high / MICRO, is_scored)
 
 
-def _row(name: str, people: Sequence[Sequence[Stood]]) -> Row:
+def _row(name: str, people: Sequence[Sequence[Stood | None]]) -> Row:
     hits: list[tuple[float, list[bool]]] = []  # true value, and whether each interval holds it
     widths: list[float] = []
-    left_out, scored, count = 0, 0, 0
-    for stood in people:
+    scored, count, every = 0, 0, sum(map(len, people))
+    for sessions in people:
+        stood = [one for one in sessions if one is not None]
         if not stood:
             continue
         usual = Counter(one.terms for one in stood).most_common(1)[0][0]
         same = [one for one in stood if one.terms == usual]
-        left_out += len(stood) - len(same)
+        scored += sum(one.is_scored for one in stood)
         if len(same) < 2:
-            left_out += len(same)
             continue
         truth, stretch = fmean(one.c for one in same), (len(same) / (len(same) - 1)) ** 0.5
         hits.append(
             (truth, [one.low - one.c <= stretch * (truth - one.c) <= one.high - one.c for one in same])
         )
         widths += [(one.high - one.low) / 2 for one in same]
-        scored += sum(one.is_scored for one in same)
         count += len(same)
     hits.sort(key=lambda one: one[0])
     quarters = [_share(hits[len(hits) * q // 4 : len(hits) * (q + 1) // 4]) for q in range(4)]
     return Row(
         name,
         count,
-        left_out,
+        every - count,
         _share(hits),
         min(quarters),
         fmean(widths) if widths else float("nan"),
-        scored / max(1, count),
+        scored / every,
     )
 
 

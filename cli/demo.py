@@ -83,7 +83,8 @@ def _tell(answers: list[dict[str, Any]], truth: dict[str, float], *, as_json: bo
     pairs = [
         (truth[told["session_id"]], trait["t"])
         for told in answers
-        if told["session_id"] in truth and (trait := told["traits"]["risk_tolerance"])["status"] == "scored"
+        if told["session_id"] in truth
+        and (trait := told["traits"].get("risk_tolerance", {})).get("status") == "scored"
     ]
     if pairs:
         r = correlation(*zip(*pairs, strict=True))

@@ -2,7 +2,7 @@
 
 Each replicate draws, game by game, as many units as were played, measures them by the very code that measured the session, and
 works every composite out again; so the replicates of the traits belong together. The acceleration comes from leaving out one unit
-after the other. Half-widths grow by sqrt(n / (n - 1)), n being the fewest units of a game concerned (science B.4).
+after the other. Half-widths grow by sqrt(n / (n - 1)), n being the fewest units of a game concerned (science B.4), and by the uncertainty of the norms.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from science.exact import MICRO, Q32, micro, micro_ratio, micro_root, normal_cdf
 from science.games import GAMES
 from science.mapping import Published
 from science.measure import Measures
-from science.standing import Standing, composite_of
+from science.standing import Standing, composite_of, norms_variance
 
 _UNDEFINED_SHARE_MAX = (
     20  # more than one replicate in twenty without a value: the jackknife's interval stands
@@ -48,10 +48,12 @@ def bootstrap(
         values = [composite_of(standing, values) for values in replicates]
         without = [composite_of(standing, values) for game, values in left_out if game in games]
         units = min(len(samples[game]) for game in sorted(games))
-        interval = _bca(standing.c, values, without, units, published.mapping.interval.z)
+        z = published.mapping.interval.z
+        interval = _bca(standing.c, values, without, units, z)
         if interval is None:
             found[trait] = _by_jackknife(standing)
         else:
+            interval = _with_norms(standing, interval, z)
             found[trait] = msgspec.structs.replace(standing, interval=interval)
     return found
 
@@ -101,6 +103,18 @@ def _bca(
         ends.append(drawn[min(len(drawn) - 1, probability * len(drawn) >> 32)])
     wider = micro_root(units, units - 1)
     return tuple(value + (end - value) * wider // MICRO for end in ends)  # type: ignore[return-value]  # two ends
+
+
+def _with_norms(standing: Standing, interval: tuple[int, int], z: int) -> tuple[int, int]:
+    """The interval with each side lengthened, in squares, by what the size of the norm sets leaves unsure."""
+    low, high = (standing.c - interval[0], interval[1] - standing.c)
+    norms = norms_variance(standing.terms, standing.scale) * z * z // MICRO
+    return standing.c - _longer(low, norms), standing.c + _longer(high, norms)
+
+
+def _longer(side: int, variance: int) -> int:
+    """A side may lie beyond the value itself: then it is moved by as much."""
+    return side + isqrt(side * side + variance) - abs(side)
 
 
 def _acceleration(without: Sequence[int]) -> int:

@@ -173,7 +173,8 @@ def _thresholds(published: Published) -> Iterator[tuple[str, str]]:
                 numbers = {"shrunk by": fold.shrink, "at most": fold.limit, "mean": fold.mean, "SD": fold.sd}
                 told = ", ".join(f"{name} {figure(number)}" for name, number in numbers.items())
                 yield f"{trait}: fold of `{metric.metric}`", f"{told}, reliability {figure(fold.reliability)}"
-    for sign, penalty in msgspec.structs.asdict(mapping.quality).items():
+    yield "quality: nothing of it is left by", ", ".join(mapping.quality.fails)
+    for sign, penalty in mapping.quality.penalties.items():
         yield (
             f"quality: {sign}",
             f"costs {figure(100 * penalty.weight)} at {figure(penalty.full)}, and at most {figure(100 * penalty.weight * penalty.limit // MICRO)}",

@@ -66,9 +66,7 @@ class Conduct(msgspec.Struct, frozen=True):
     units_missed: int = 0
     units_slow: int = 0  # with a response slower than 3 s
     patterned: bool = False  # one identical answer in more than 95 % of the units
-    failed: str | None = (
-        None  # why nothing of this can be believed: inert, automaton, too_fast, one_key, clock_set_back
-    )
+    failed: tuple[str, ...] = ()  # why nothing of this can be believed: inert, automaton, too_fast, one_key
 
 
 # Nobody answers like a clock. Within 4 ms of their own median lie at most 12 % of the answers of a real person (262 games of

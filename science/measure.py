@@ -170,7 +170,7 @@ _KIND: dict[type[Payload], str] = {
 
 def _together(conducts: list[Conduct], *, is_set_back: bool) -> Conduct:
     """Counts add up over the plays; a pattern in one play is a pattern."""
-    failed = [conduct.failed for conduct in conducts] + ["clock_set_back" if is_set_back else None]
+    failed = [why for conduct in conducts for why in conduct.failed] + ["clock_set_back"] * is_set_back
     return Conduct(
         responses=sum(conduct.responses for conduct in conducts),
         anticipations=sum(conduct.anticipations for conduct in conducts),
@@ -178,7 +178,7 @@ def _together(conducts: list[Conduct], *, is_set_back: bool) -> Conduct:
         units_missed=sum(conduct.units_missed for conduct in conducts),
         units_slow=sum(conduct.units_slow for conduct in conducts),
         patterned=any(conduct.patterned for conduct in conducts),
-        failed=next((why for why in failed if why is not None), None),
+        failed=tuple(dict.fromkeys(failed)),
     )
 
 
@@ -198,7 +198,6 @@ class _Walk:
 
     def __init__(self, session: Session) -> None:
         self.entries = session.entries
-        self.closed = session.closed
         self.last_seq = max(session.entries, default=-1)
         self.findings: list[Finding] = []
         self.plays: list[tuple[Game, Play]] = []

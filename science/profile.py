@@ -159,7 +159,7 @@ def _score(case: Case, scored: Standing | None, reasons: list[Reason]) -> TraitS
         ci_level=mapping.interval.level,
         ci_method=standing.method if standing is not None else None,
         ci_trait=None if days is None else _of_probability(days),
-        ci_trait_reason="no_retest_study" if standing is None or standing.trait_interval is None else None,
+        ci_trait_reason=_why_no_trait_interval(case, standing),
         t=50 * MICRO + 10 * scored.c if scored is not None else None,
         percentile=100 * score if score is not None else None,
         score_shrunk=probability(scored.c * scored.reliability // (100 * MICRO))
@@ -174,6 +174,12 @@ def _score(case: Case, scored: Standing | None, reasons: list[Reason]) -> TraitS
         contributions=[_contribution(case, term, scored) for term in case.terms],
         maturity=case.rule.status if mapping.form > 1 else "",
     )
+
+
+def _why_no_trait_interval(case: Case, standing: Standing | None) -> str | None:
+    if standing is None and case.published.mapping.form > 1:
+        return "not_scored"
+    return "no_retest_study" if standing is None or standing.trait_interval is None else None
 
 
 def _of_probability(interval: tuple[int, int]) -> tuple[int, int]:
@@ -211,7 +217,6 @@ def _correlations(
                 covariance(scored[name], scored[other], measures, prior_df),
                 scored[name].sem * scored[other].sem // MICRO,
             )
-            // MICRO
             for other in names[:place]
         }
         for place, name in enumerate(names)

@@ -19,6 +19,7 @@ from science.exact import MICRO
 from science.game import Definition
 from science.games import GAMES
 from science.mapping import MetricRule, NormSet, TraitRule
+from science.quality import FAILS
 
 Entry = tuple[str, str, str]  # kind (mapping, metric, norm), name, version
 Document = dict[str, Any]
@@ -192,6 +193,7 @@ def _of_mapping(
     signs = (rule.missing, rule.anticipations, rule.blurs, rule.clock, rule.pattern, rule.slow)
     if sum(sign.weight for sign in signs) != MICRO:
         yield f"{about}: the weights of quality do not add up to 1"
+    yield from (f"{about}: nothing fails by {sign}" for sign in rule.fails if sign not in FAILS)
     for game, asked in mapping.games.items():
         known = {definition.id for definition in publication.definitions.get(game, ())}
         for count in asked.counts:

@@ -10,6 +10,9 @@ import msgspec
 from science.exact import MICRO
 from science.measure import Measures
 
+# Why nothing of a session can be believed: idle, equal to the clock, faster than anyone sees, one answer to all, a clock set back.
+FAILS = ("inert", "automaton", "too_fast", "one_key", "clock_set_back")
+
 
 class Penalty(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Weight and full rate of one sign, in micro-units; beyond ``limit`` times the full rate it costs no more."""
@@ -20,7 +23,9 @@ class Penalty(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class QualityRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The weights of a mapping. ``blurs`` and ``blurred`` are one sign: the larger counts."""
+    """The weights of a mapping. ``blurs`` and ``blurred`` are one sign: the larger counts. ``fails`` are the signs that nothing of a
+    session can be believed, by which it has no quality at all.
+    """
 
     missing: Penalty
     anticipations: Penalty
@@ -29,6 +34,14 @@ class QualityRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     clock: Penalty
     pattern: Penalty
     slow: Penalty
+    fails: tuple[str, ...] = ("inert",)  # the first form knew no other
+
+    @property
+    def penalties(self) -> dict[str, Penalty]:
+        """By sign."""
+        return {
+            name: rule for name, rule in msgspec.structs.asdict(self).items() if isinstance(rule, Penalty)
+        }
 
 
 class Quality(msgspec.Struct, frozen=True):
@@ -53,8 +66,9 @@ def quality(measures: Measures, rule: QualityRule) -> Quality:
         "pattern": _lost(rule.pattern, int(conduct.patterned), 1),
         "slow": _lost(rule.slow, conduct.units_slow, conduct.units),
     }
-    if conduct.failed is not None:
-        return Quality(0, lost, conduct.failed)
+    failed = next((why for why in conduct.failed if why in rule.fails), None)
+    if failed is not None:
+        return Quality(0, lost, failed)
     return Quality(max(0, 100 * MICRO - sum(lost.values())), lost, None)
 
 

@@ -38,11 +38,14 @@ def _is_object(value: object) -> Flaw | None:
     return Flaw("wrong_type", "/event_data", "event_data is no object", "send an object")
 
 
-def _is_number(value: object) -> Flaw | None:
-    if type(value) in (int, float):
-        return None
-    message = f"earnings_collected is {shown(value)}, allowed is a number"
-    return Flaw("wrong_type", pointer_to("earnings_collected"), message, "send what was cashed in")
+def _is_money(value: object) -> Flaw | None:
+    code, allowed = "wrong_type", "a number"
+    if type(value) is int or type(value) is float:
+        if 0 <= value <= EARNED_MAX:  # which nan is not
+            return None
+        code, allowed = "out_of_range", f"0..{EARNED_MAX}"
+    message = f"earnings_collected is {shown(value)}, allowed is {allowed}"
+    return Flaw(code, pointer_to("earnings_collected"), message, "send what was cashed in")
 
 
 FRAME = Shape(
@@ -56,11 +59,14 @@ FRAME = Shape(
 )
 
 _BALLOON_ID = Field(
-    name="balloon_id", type="string", doc="The game's own name of the balloon.", max_length=200
+    name="balloon_id", type="string", doc="The game's own name of the balloon.", min_length=1, max_length=200
 )
 _LATENCY = _ours("pumped", "latency_us")
 assert _LATENCY.maximum is not None, "every long has bounds"
 WAIT_MS_MAX = _LATENCY.maximum // 1000
+_EARNED_C = _ours("collected", "earned_c")
+assert _EARNED_C.maximum is not None, "every long has bounds"
+EARNED_MAX = _EARNED_C.maximum // 100  # the seed counts in whole units of its money, we in cents
 _WAIT = replace(_LATENCY, minimum=0, maximum=WAIT_MS_MAX)
 _TIME = {"timestamp_milliseconds": _like(_ours("pumped", "sent_time_ms"), "timestamp_milliseconds")}
 
@@ -77,7 +83,7 @@ DATA: dict[str, Shape] = {
     "balloon_risk.pumped": _data("pumped", {"pump_number": _like(_ours("pumped", "k"), "pump_number")}),
     "balloon_risk.collected": _data(
         "collected",
-        {"earnings_collected": _is_number},
+        {"earnings_collected": _is_money},
         total_pumps=_like(_ours("collected", "pumps"), "total_pumps"),
     ),
     "balloon_risk.exploded": _data(

@@ -74,12 +74,12 @@ def stand(
 ) -> Standing | None:
     """The composite of the terms that can be used; None where a group of required metrics has none that stands anywhere.
 
-    A metric that is not required is used only if its game was played enough.
+    A metric is used only if its game was played enough; where that is so of no metric of a required group, all of the group are, so
+    that the refusal can say what they come to.
     """
-    required = {name for group in rule.required for name in group}
-    used = tuple(
-        term for term in terms if term.z is not None and (term.is_counted or term.rule.metric in required)
-    )
+    counted = {term.rule.metric for term in terms if term.z is not None and term.is_counted}
+    lacking = {name for group in rule.required if counted.isdisjoint(group) for name in group}
+    used = tuple(term for term in terms if term.z is not None and term.rule.metric in counted | lacking)
     if not all(any(term.rule.metric in group for term in used) for group in rule.required):
         return None
     interval = published.mapping.interval
@@ -297,15 +297,21 @@ def _half(
     """Half the interval: t SEM, and the normal quantile of the norms' own uncertainty 1/N + z^2/2N and of ``more`` variance."""
     sem, df = error
     quantile = student(interval.z, df)
-    norms = more
+    norms = more + norms_variance(used, scale)
+    spread = sem * sem + norms * MICRO * interval.z * interval.z // (quantile * quantile)
+    return micro_ratio(micro_root(spread, MICRO * MICRO) * quantile, MICRO * MICRO)
+
+
+def norms_variance(used: Sequence[Term], scale: int) -> int:
+    """What the size of the norm sets leaves unsure: 1/N + z^2/2N of each mean and SD (science B.3); micro-units."""
+    total = 0
     for term in used:
         assert term.norm is not None
         assert term.z is not None
         own = micro_ratio(2 * MICRO * MICRO + term.z * term.z, 2 * term.norm.n * MICRO * MICRO)
         weight = term.rule.weight * term.slope // MICRO
-        norms += own * weight * weight // (scale * MICRO)
-    spread = sem * sem + norms * MICRO * interval.z * interval.z // (quantile * quantile)
-    return micro_ratio(micro_root(spread, MICRO * MICRO) * quantile, MICRO * MICRO)
+        total += own * weight * weight // (scale * MICRO)
+    return total
 
 
 def _day_variance(used: Sequence[Term], scale: int) -> int | None:

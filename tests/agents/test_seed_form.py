@@ -274,6 +274,7 @@ REFUSED: dict[str, tuple[Fields, str, str]] = {
     "half a session": (pump(1, session="\ud800"), "bad_pattern", "/session_id"),
     "no balloon": (bent(balloon_id=None), "missing_field", "/event_data/balloon_id"),
     "a numbered balloon": (bent(balloon_id=7), "wrong_type", "/event_data/balloon_id"),
+    "a balloon without a name": (bent(balloon_id=""), "out_of_range", "/event_data/balloon_id"),
     "an endless name": (bent(balloon_id="b" * 201), "out_of_range", "/event_data/balloon_id"),
     "a field without a name": (bent(**{"": 1}), "unknown_field", "/event_data/"),
     "a numbered field": (
@@ -318,6 +319,19 @@ REFUSED: dict[str, tuple[Fields, str, str]] = {
     "money in words": (
         bent(pump_number=None, earnings_collected="much"),
         "wrong_type",
+        "/event_data/earnings_collected",
+    ),
+    **{
+        f"money of {amount}": (
+            bent(pump_number=None, earnings_collected=float(amount)),
+            "out_of_range",
+            "/event_data/earnings_collected",
+        )
+        for amount in ("nan", "inf", "-5", "1e8")
+    },
+    "money that no purse holds": (
+        bent(pump_number=None, earnings_collected=10**400),
+        "out_of_range",
         "/event_data/earnings_collected",
     ),
     "an endless wait": (

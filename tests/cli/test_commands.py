@@ -193,7 +193,7 @@ def test_a_session_that_is_kept_open_is_open_and_then_closes(tmp_path: Path) -> 
 @engine
 def test_more_refusals_than_anyone_reads_are_counted(tmp_path: Path) -> None:
     """A thousand are told, the others are a number."""
-    result = kymograph("import", "jsonl", "-", data=tmp_path, stdin=b"{\n" * 1_500)
+    result = kymograph("import", "jsonl", "-", data=tmp_path, stdin=b"{\n" * 1_500, code=1)
     assert result.stderr.count("rejected line") == 1_000
     assert "... and 500 more" in result.stderr
     assert "read 1500 = accepted 0 + duplicate 0 + rejected 1500" in result.stdout
@@ -270,6 +270,74 @@ def test_a_session_that_nobody_knows_is_missing(three: Path) -> None:
     """An auditor who asks for it hears so, with exit 1."""
     (line,) = told(kymograph("verify", "nobody", "--json", data=three, code=1))
     assert (line["verdict"], line["stored"], line["rebuilt"]) == ("missing", None, None)
+
+
+OTHER = "core@1.1.0"
+ADVICE = f"not scored by {OTHER} yet: kymograph replay --all --mapping {OTHER}"
+
+
+@engine
+def test_a_mapping_that_was_not_replayed_is_no_dead_end(copy: Path) -> None:
+    """Until then every command says what to do; then it answers."""
+    one = kymograph("profile", SESSION, "--mapping", OTHER, data=copy, code=2)
+    assert one.stderr == f"kymograph: {SESSION} is {ADVICE}\n"
+    every = kymograph("profile", "--all", "--mapping", OTHER, "--json", data=copy, code=2)
+    assert (every.stdout, every.stderr) == ("", f"kymograph: 3 sessions are {ADVICE}\n")
+    assert "unknown" in kymograph("profile", "nobody", "--mapping", OTHER, data=copy, code=2).stderr
+    for line in told(kymograph("verify", "--all", "--mapping", OTHER, "--json", data=copy, code=1)):
+        assert (line["verdict"], line["stored"], line["differences"]) == ("missing", None, [ADVICE])
+        assert line["rebuilt"]
+    text = kymograph("verify", SESSION, "--mapping", OTHER, data=copy, code=1).stdout
+    assert text == f"{SESSION}  missing  {ADVICE}\nverified: 0 of 1 equal\n"
+    known = kymograph("sessions", "--json", data=copy).stdout
+    kymograph("replay", "--all", "--mapping", OTHER, data=copy)
+    assert len(told(kymograph("profile", "--all", "--mapping", OTHER, "--json", data=copy))) == 3
+    verified = kymograph("verify", "--all", "--mapping", OTHER, data=copy)
+    assert verified.stdout == "verified: 3 of 3 equal\n"
+    assert kymograph("sessions", "--json", data=copy).stdout == known
+
+
+@engine
+def test_sessions_that_came_after_a_replay_are_told(copy: Path) -> None:
+    """Those that were scored by the mapping are shown, the others are no silence."""
+    kymograph("replay", "--all", "--mapping", OTHER, data=copy)
+    kymograph("simulate", "--sessions", 1, "--seed", 9, data=copy)
+    result = kymograph("profile", "--all", "--mapping", OTHER, "--json", data=copy)
+    assert len(told(result)) == 3
+    assert result.stderr == f"kymograph: sim.9.00000 is {ADVICE}\n"
+
+
+@engine
+def test_a_profile_that_the_store_lost_is_still_a_difference(copy: Path) -> None:
+    """What the log emitted must be there: no replay was left out."""
+    store = ClickHouseStore.embedded(copy / "clickhouse")
+    store.execute("TRUNCATE TABLE trait_profiles")
+    store.close()
+    (line,) = told(kymograph("verify", SESSION, "--json", data=copy, code=1))
+    assert (line["verdict"], line["differences"]) == ("different", ["rebuilt only"])
+
+
+@engine
+def test_nobody_measured_is_nobody_to_replay(tmp_path: Path) -> None:
+    """An empty folder, or an open session, is no wrong use."""
+    assert kymograph("profile", "--all", data=tmp_path).output == ""
+    kymograph("import", "jsonl", "-", "--keep-open", data=tmp_path, stdin=json.dumps(pump(1)).encode())
+    assert kymograph("profile", "--all", "--mapping", OTHER, data=tmp_path).output == ""
+
+
+@engine
+def test_sessions_count_the_traits_of_the_settings_mapping(copy: Path) -> None:
+    """Another mapping's profiles beside them change neither counts nor status."""
+    lines = told(kymograph("sessions", "--json", data=copy))
+    assert {line["traits"] for line in lines} == {5}
+    by_other = told(kymograph("sessions", "--json", data=copy, mapping="pilot@0.1.0"))
+    assert {(line["status"], line["traits"], line["traits_scored"]) for line in by_other} == {
+        ("measured", 0, 0)
+    }
+    kymograph("replay", "--all", "--mapping", "pilot@0.1.0", data=copy)
+    assert told(kymograph("sessions", "--json", data=copy)) == lines
+    by_other = told(kymograph("sessions", "--json", data=copy, mapping="pilot@0.1.0"))
+    assert all(line["traits"] > 0 for line in by_other)
 
 
 # ------------------------------------------------------------------------------------------------ differences
@@ -547,6 +615,7 @@ USAGE = {
     "a file that is not there": ("import", "ds000030", "--bart", "not-there.csv"),
     "a file that is not there either": ("import", "jsonl", "not-there.jsonl"),
     "no file": ("import", "ds000030"),
+    "a kind of a game that nobody plays": ("simulate", "--kind", "choice"),
 }
 
 
@@ -556,6 +625,18 @@ def test_a_wrong_use_is_exit_2_with_a_hint(name: str, tmp_path: Path) -> None:
     result = kymograph(*USAGE[name], data=tmp_path / "data", code=2)
     assert result.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_a_folder_without_a_name_is_a_wrong_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be the current one, where nobody asked for anything; so it is where the variable is empty."""
+    monkeypatch.chdir(tmp_path)
+    said = kymograph("simulate", "--sessions", 1, "--data", "", code=2).stderr
+    assert "Invalid value for '--data'" in said
+    assert kymograph("simulate", "--sessions", 1, data_dir="", code=2).stderr == (
+        "kymograph: KYMOGRAPH__DATA_DIR is '': it must be the name of a folder (. is the current one)\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+    assert "data_dir = .\n" in kymograph("config", "show", "--data", ".").stdout
 
 
 @engine
@@ -581,16 +662,21 @@ def test_a_table_of_another_form_is_exit_2(tmp_path: Path) -> None:
     ("settings", "said"),
     [
         ({"data_folder": "x"}, "KYMOGRAPH__DATA_FOLDER"),
-        ({"log": "pigeon"}, "pigeon"),
-        ({"kafka_timeout_s": "soon"}, "kafka_timeout_s"),
-        ({"kafka_replication_factor": "0"}, "kafka_replication_factor"),
+        ({"kafka_timeout_s": "soon"}, "KYMOGRAPH__KAFKA_TIMEOUT_S is 'soon': it must be a valid number\n"),
+        (
+            {"kafka_replication_factor": "0"},
+            "KYMOGRAPH__KAFKA_REPLICATION_FACTOR is '0': it must be greater than or equal to 1\n",
+        ),
+        ({"log": "pigeon"}, "KYMOGRAPH__LOG is 'pigeon': it must be 'sqlite' or 'kafka'\n"),
         ({"control_url_file": "/not/there"}, "control_url"),
         ({"clickhouse_dsn_file": "/"}, "clickhouse_dsn"),
     ],
 )
 def test_a_wrong_setting_is_exit_2_and_named(settings: dict[str, str], said: str) -> None:
-    """An unknown variable with our prefix is an error, never silence."""
-    assert said in kymograph("config", "show", code=2, **settings).stderr
+    """In one line; an unknown variable with our prefix is an error, never silence."""
+    stderr = kymograph("config", "show", code=2, **settings).stderr
+    assert said in stderr
+    assert stderr.count("\n") == 1
 
 
 def test_settings_are_shown_without_their_secrets(tmp_path: Path) -> None:

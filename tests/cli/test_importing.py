@@ -121,6 +121,12 @@ USAGE = {
     "a column without a value": ("jspsych", "--practice", "phase", "{file}"),
     "a value without a column": ("jspsych", "--reactions", "=x", "{file}"),
     "one pump at most": ("jspsych", "--max-pumps", "1", "{file}"),
+    "no consent": ("jspsych", "--consent-basis", "", "{file}"),
+    "a blank consent": ("bids", "--dataset", "d", "--consent-basis", "  ", "{file}"),
+    "a consent too long": ("jspsych", "--consent-basis", "c" * 257, "{file}"),
+    "a data set that no session's name can begin with": ("bids", "--dataset", "a b/c", "{file}"),
+    "a data set without a name": ("bids", "--dataset", "", "{file}"),
+    "a data set too long": ("bids", "--dataset", "d" * 300, "{file}"),
 }
 
 
@@ -132,6 +138,36 @@ def test_a_wrong_use_is_exit_2_and_touches_nothing(name: str, tmp_path: Path) ->
     arguments = [part.format(file=path) for part in USAGE[name]]
     assert kymograph("import", *arguments, data=tmp_path / "data", code=2).stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_an_option_that_the_door_would_not_take_is_told_in_the_doors_words(tmp_path: Path) -> None:
+    """By the option's own name, with what is allowed."""
+    path = test_bids.written(tmp_path, test_bids.run())
+    result = kymograph("import", "bids", "--dataset", "a b/c", path, data=tmp_path / "data", code=2)
+    assert "'--dataset': dataset is 'a b/c', allowed is ^[A-Za-z0-9]" in result.stderr
+    result = kymograph("import", "bids", "--dataset", "d", "--consent-basis", "", path, code=2)
+    assert "'--consent-basis': consent_basis is blank" in result.stderr
+
+
+@engine
+def test_an_import_of_which_nothing_was_taken_is_exit_1(tmp_path: Path) -> None:
+    """Its counts are printed all the same; what is known already, or partly taken, or nothing at all is 0."""
+    path = test_bids.written(tmp_path, test_bids.run())
+    long = ("import", "bids", "--dataset", "d" * 60, path)
+    result = kymograph(*long, data=tmp_path / "data", code=1)
+    assert "read 1 = accepted 0 + duplicate 0 + rejected 1" in result.stdout
+    assert "session_id has 101 characters, allowed is 0..64" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert kymograph("sessions", data=tmp_path / "data").stdout == ""
+    one = json.dumps(pump(1)).encode() + b"\n"
+    for stdin, code in ((b"{}\n", 1), (b"", 0), (one + b"{\n", 0), (one, 0)):
+        kymograph("import", "jsonl", "-", data=tmp_path / "data", stdin=stdin, code=code)
+
+
+@pytest.mark.parametrize("form", ["ds000030", "jsonl", "jspsych", "bids"])
+def test_the_help_says_when_an_import_exits_with_1(form: str) -> None:
+    """For scripts."""
+    assert "Exits with 1" in kymograph("import", form, "--help").stdout
 
 
 @engine

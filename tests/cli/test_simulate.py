@@ -71,6 +71,15 @@ def test_reactions_are_of_the_kind_that_is_asked_for(kind: str) -> None:
     assert lines("--sessions", 1, "--game", "reaction_timer", "--kind", kind) == expected
 
 
+@pytest.mark.parametrize("game", ["balloon_risk", "memory_cards"])
+def test_a_kind_without_reactions_is_a_wrong_use(game: str) -> None:
+    """It would be ignored; among all the games it is not."""
+    result = kymograph("simulate", "--jsonl", "-", "--game", game, "--kind", "simple", code=2)
+    assert "--kind is of reaction_timer: add --game" in result.stderr
+    events = lines("--sessions", 1, "--game", "all", "--kind", "gonogo")
+    assert {event["trial_kind"] for event in events if "trial_kind" in event} == {"gonogo"}
+
+
 def test_the_same_people_come_again() -> None:
     """A session an occasion, each with an id of its own; the participant is the same."""
     started = [event for event in lines("--sessions", 2, "--occasions", 2) if event["seq"] == 0]

@@ -175,6 +175,35 @@ def test_a_row_that_cannot_be_read_is_named_and_leaves_a_hole(name: str, tmp_pat
     assert codes(measures) == {"sequence_gap"}
 
 
+FIRST = {"time": (7, "n/a"), "onset": (0, "")}
+
+
+@pytest.mark.parametrize("cell", FIRST)
+@pytest.mark.parametrize(
+    ("letters", "place"), [("p0.9 p0.8 c0.7", 0), ("p0.9 c0.7 p0.9 p0.8 p0.5 c0.7", 2), ("p0.9 p0.8 x", 0)]
+)
+def test_a_balloon_whose_first_press_cannot_be_read_is_not_scored(
+    cell: str, letters: str, place: int, tmp_path: Path
+) -> None:
+    """Its other presses must not pass for a whole balloon of fewer pumps."""
+    rows = run(f"{letters} p0.9 p0.8 p0.7 c0.6")
+    column, text = FIRST[cell]
+    rows[place][column] = text
+    measures = the_one(imported(written(tmp_path, rows)))
+    tally = measures.games[0].tally
+    assert (tally.planned, tally.scored) == (2 + (place > 0), 1 + (place > 0))
+    gives(measures, {"balloon.n_pumps": 3 + (place > 0), "balloon.n_exploded": 0})
+    assert codes(measures) == {"sequence_gap"}
+
+
+def test_an_explosion_after_a_pump_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+    """There was a pump; it is the row before that is to be mended."""
+    rows = run("p0.9 c0.7 p0.9 x p0.5 c0.4")
+    rows[2][7] = "n/a"
+    said = [str(getattr(item.event, "message", "")) for item in told(imported(written(tmp_path, rows)))[1]]
+    assert said == ["response_time is 'n/a', no number of seconds", "the pump before it could not be read"]
+
+
 def test_an_explosion_of_nothing_is_refused(tmp_path: Path) -> None:
     """No balloon bursts without a pump; the row is named."""
     parsed = imported(written(tmp_path, run("p0.9 c0.7 x p0.5 c0.4")))

@@ -140,6 +140,9 @@ UNREADABLE = [
     "-Infinity",
     "1,5",
     "1.5s",
+    "1_0",
+    "\uff11.\uff15",
+    "\u0663",
     "1e400",
     "1e5000",
     "1e999999999",
@@ -179,6 +182,24 @@ def test_the_named_line_is_the_line_of_the_file(tmp_path: Path) -> None:
     (refusal,) = taken(tmp_path, "\n".join(lines) + "\n").imported.refusals
     text = (tmp_path / "bart.csv").read_text().splitlines()
     assert "JUMP" in text[int(refusal.place.removeprefix("bart.csv line ")) - 1]
+
+
+@pytest.mark.parametrize("column", [1, 2])
+@pytest.mark.parametrize("place", [0, 4, 12])
+def test_a_balloon_whose_first_press_cannot_be_read_is_not_scored(
+    place: int, column: int, tmp_path: Path
+) -> None:
+    """Its other presses must not pass for a whole balloon of fewer pumps, be it cashed in or burst."""
+    rows = list(CAREFUL)
+    bad = list(rows[place])
+    bad[column] = "n/a"
+    rows[place] = tuple(bad)  # type: ignore[assignment]
+    result = taken(tmp_path, table(rows))
+    assert result.imported.rejected == 1
+    assert (tally(result)["planned"], tally(result)["scored"]) == (12, 11)
+    assert codes(result) == {"sequence_gap"}
+    pumps = measured(result)["metrics"]["balloon.n_pumps"]["value"]  # type: ignore[index]
+    assert pumps == 11 * 3 * 1_000_000
 
 
 def test_an_unknown_action_is_refused_and_named(tmp_path: Path) -> None:
@@ -233,15 +254,26 @@ def test_a_table_of_control_rows_alone_is_nobody(tmp_path: Path) -> None:
     assert (result.imported.read, size(result.log), sum(result.skipped.values())) == (0, 0, 1)
 
 
-@pytest.mark.parametrize("person", ["sub 1", "", "sub/1", "x" * 60])
-def test_a_person_without_a_usable_name_is_refused_press_by_press(person: str, tmp_path: Path) -> None:
-    """Counted and named; the others go through."""
+@pytest.mark.parametrize(
+    ("person", "pointer"),
+    [
+        ("sub 1", "/session_id"),
+        ("", "/subject_id"),
+        ("   ", "/session_id"),
+        ("sub/1", "/session_id"),
+        ("x" * 60, "/session_id"),
+    ],
+)
+def test_a_person_without_a_usable_name_is_refused_once(person: str, pointer: str, tmp_path: Path) -> None:
+    """In one line, with nothing of the session in the log; the others go through."""
     rows = [(person, *row[1:]) for row in CAREFUL]
+    rows[5] = (*rows[5][:5], "JUMP")  # a hole of a session that is none
     result = taken(tmp_path, table([*rows, *other(CAREFUL)]))
-    assert result.imported.rejected >= 1
-    assert {refusal.verdict.pointer for refusal in result.imported.refusals} <= {"/session_id", "/subject_id"}
-    assert result.imported.read == result.imported.accepted + result.imported.rejected
-    assert b'"status":"scored"' not in result.profiles.get(f"ds000030.{person}", b"")
+    (refusal,) = result.imported.refusals
+    assert (refusal.place, refusal.verdict.pointer) == ("bart.csv line 2", pointer)
+    assert f"{4 + 12 + len(rows)} events" in str(refusal.verdict.message)
+    assert result.imported.read == result.imported.accepted + 1
+    assert {record.key for record in the_log(result.log)} == {b"ds000030.sub-2"}
     assert b'"closed":"completed"' in result.measures["ds000030.sub-2"]
 
 

@@ -61,6 +61,17 @@ def test_a_malformed_line_is_named_and_costs_the_others_nothing(name: str, tmp_p
     assert size(log) == 2
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_byte_order_mark_is_no_part_of_the_first_line(*, packed: bool, tmp_path: Path) -> None:
+    """As some editors write it; only at the beginning, for anywhere else it is no JSON."""
+    mark = b"\xef\xbb\xbf"
+    content = mark + b"".join([*lines([paused(seq=0)]), mark, *lines([paused(seq=1), paused(seq=2)])])
+    file = io.BytesIO(gzip.compress(content) if packed else content)
+    imported = bring_in(jsonl.events_of(file), door(tmp_path), close=False)
+    assert (imported.read, imported.accepted) == (3, 2)
+    assert [refusal.place for refusal in imported.refusals] == ["line 2"]
+
+
 def test_an_event_that_the_door_refuses_is_named_by_its_line(tmp_path: Path) -> None:
     """The verdict is the door's, with pointer and remedy; the place is the file's."""
     imported, _ = brought(tmp_path, lines([paused(seq=0), paused(seq=-1), paused(seq=2)]), close=False)

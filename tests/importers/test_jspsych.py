@@ -20,11 +20,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importers.importing import Parsed
+from importers.importing import Parsed, bring_in
 from importers.jspsych import Sources, events
 from importers.jspsych_games import Design
 from importers.tables import NotOfThisForm
 from science.measure import Measures
+from streams.memory import MemoryLog
+from tests.agents.doors import door
 from tests.importers.told import Fields, gives, measured, the_one, told
 
 DESIGN = Design(max_pumps=20, burst_law="uniform")
@@ -307,6 +309,79 @@ def test_the_same_trials_have_the_same_name_wherever_they_stand(tmp_path: Path) 
     ((name, session),) = alone.items()
     assert together[name] == session
     assert told(taken(tmp_path, first))[0] == alone
+
+
+@pytest.mark.parametrize("arrays", [1, 2])
+def test_files_of_one_name_in_two_folders_are_different_runs(arrays: int, tmp_path: Path) -> None:
+    """Each array of each file is somebody's run, although nothing in the data says whose."""
+    runs = [Experiment().balloons(), Experiment().balloons().reactions(), Experiment().reactions()]
+    paths = []
+    for place, name in enumerate(["ann", "bob"]):
+        (tmp_path / name).mkdir()
+        text = "\n".join(run.json() for run in runs[place : place + arrays])
+        paths.append(written(tmp_path / name, text))
+    parsed = imported(*paths)
+    sessions = told(parsed)[0]
+    assert len(sessions) == len({run.json() for run in runs[: arrays + 1]})
+    assert {item.place.partition(" ")[0] for item in parsed} == {"data.json"}
+    alone = [told(imported(path))[0] for path in paths]
+    assert sessions.keys() == alone[0].keys() | alone[1].keys()
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_a_copy_of_a_file_is_the_same_session_again(form: str, tmp_path: Path) -> None:
+    """So all that it tells are duplicates: nobody plays twice as long by it."""
+    experiment = Experiment(subject="a").balloons()
+    (tmp_path / "copy").mkdir()
+    paths = [written(folder, getattr(experiment, form)()) for folder in (tmp_path, tmp_path / "copy")]
+    first, both = imported(paths[0]), imported(*paths)
+    assert [item.event for item in both] == [item.event for item in first] * 2
+
+
+@pytest.mark.parametrize("column", [None, "subject"])
+def test_a_file_that_is_named_twice_is_refused(column: str | None, tmp_path: Path) -> None:
+    """Its trials must not be told twice over as one session; by whatever way it is named."""
+    path = written(tmp_path, Experiment(subject="a").balloons().json())
+    (tmp_path / "by").mkdir()
+    sources = msgspec.structs.replace(SOURCES, session_column=column)
+    for other in (path, tmp_path / "by" / ".." / "data.json"):
+        with pytest.raises(NotOfThisForm, match="named twice"):
+            imported(path, other, sources=sources)
+
+
+BAD_PEOPLE = {"blank": "  ", "long": "x" * 513, "long in bytes": "ä" * 257, "half a character": "\ud800"}
+
+
+@pytest.mark.parametrize("name", BAD_PEOPLE)
+def test_a_person_that_the_door_would_not_take_is_refused_once(name: str, tmp_path: Path) -> None:
+    """Without its start a session must not reach the log at all; the next one does."""
+    bad, good = (Experiment(subject=who).balloons() for who in (BAD_PEOPLE[name], "a" * 512))
+    imported_ = bring_in(
+        imported(written(tmp_path, json.dumps([*bad.trials, *good.trials]))), door(tmp_path, MemoryLog())
+    )
+    (refusal,) = imported_.refusals
+    assert refusal.verdict.pointer == "/participant_ref"
+    assert (imported_.rejected, imported_.closed) == (1, 0)
+    assert imported_.accepted == imported_.read - 1 == len(taken(tmp_path, good))
+
+
+def test_files_that_name_no_session_are_different_runs(tmp_path: Path) -> None:
+    """The column that names sessions is in one of three files; the other two are not one session."""
+    files = [Experiment(visit="v"), Experiment(), Experiment().text()]
+    paths = [written(tmp_path, one.balloons().json(), f"{place}.json") for place, one in enumerate(files)]
+    sources = msgspec.structs.replace(SOURCES, session_column="visit")
+    assert len(told(imported(*paths, sources=sources))[0]) == 3
+
+
+def test_a_sessions_name_that_is_none_is_refused_once(tmp_path: Path) -> None:
+    """As a column may have it: one line for all of its events."""
+    trials = [trial for who in ("a b", "c") for trial in Experiment(visit=who).balloons().trials]
+    sources = msgspec.structs.replace(SOURCES, session_column="visit")
+    sessions, refused = told(imported(written(tmp_path, json.dumps(trials)), sources=sources))
+    assert [*sessions] == ["jspsych.c"]
+    assert [(item.place, getattr(item.event, "pointer", "")) for item in refused] == [
+        ("data.json trial 1", "/session_id")
+    ]
 
 
 def test_a_column_may_name_the_sessions(tmp_path: Path) -> None:
@@ -597,7 +672,10 @@ def test_whatever_stands_in_the_cells_it_is_told_or_refused(
     sessions, refused_places = told(parsed)
     lasts = [session[-1] for session in sessions.values()]
     assert all(last["kind"] == "session.completed" and last["seq"] == last["last_seq"] for last in lasts)
-    assert sum(int(str(last["seq"])) + 1 for last in lasts) == len(parsed)
+    whole = sum(
+        getattr(item.event, "session_id", None) is None for item in refused_places
+    )  # a person without a name
+    assert sum(int(str(last["seq"])) + 1 for last in lasts) == len(parsed) - whole
     assert len(parsed) == sum(map(len, sessions.values())) + len(refused_places)
     negative = any(int(str(event["t_us"])) < 0 for session in sessions.values() for event in session)
     assert negative or measured(parsed) is not None

@@ -12,7 +12,9 @@ from science.mapping import Fold, MetricRule, Norm, NormSet, Published, TraitRul
 from science.measure import GameMeasures, Measures, Precision
 from science.standing import (
     Standing,
+    _fold_slope,
     composite_of,
+    count_of,
     covariance,
     folded,
     probability,
@@ -20,7 +22,7 @@ from science.standing import (
     student,
     terms_of,
 )
-from tests.science.builders import measures_of, session_events
+from tests.science.builders import measures_of, pilot, session_events
 
 M = 1_000_000
 GAMES = {"balloon_risk": ("a", "b"), "reaction_timer": ("c",)}
@@ -247,6 +249,75 @@ def test_what_is_not_there_has_no_weight() -> None:
     assert standing_of(measures({"b": 0.3, "c": 2.7}, COVARIANCES, UNITS), published(either, NORMS), either)
 
 
+def test_what_was_not_played_says_so() -> None:
+    """No value, no count, no unit, no error; only the reason."""
+    terms = terms_of(measures({"a": 1.9}, COVARIANCES, UNITS), published(RULE, NORMS), RULE)
+    assert terms[1].metric == Metric(None, 0, "", None, "game_not_played")
+    assert (terms[1].z, terms[1].y, terms[1].coefficient) == (None, 0, 0)
+
+
+def test_a_metrics_error_is_moderated() -> None:
+    """(nu_0 P + nu S) / (nu_0 + nu) of z, S by the session's units and P by the norm's reliability at their number."""
+    for term in terms_of(measures(VALUES, COVARIANCES, UNITS), published(RULE, NORMS), RULE):
+        name, units, norm = term.rule.metric, UNITS[term.rule.game], NORMS[term.rule.metric]
+        session = COVARIANCES[term.rule.game][name][name] / (norm.sd / M) ** 2
+        prior = (1 - norm.reliability / M) * norm.length / units
+        assert term.se == pytest.approx(sqrt((8 * prior + (units - 1) * session) / (7 + units)) * M, abs=3)
+
+
+def test_one_unit_stands_nowhere_but_by_an_error_of_its_own() -> None:
+    """One block of trials shows no spread, so its metric has no place; the pilot's error comes with the metric."""
+    found = measures(VALUES, COVARIANCES, UNITS)
+    precisions = {**found.precisions, "reaction_timer": Precision(1, {})}
+    found = msgspec.structs.replace(found, precisions=precisions)
+    terms = terms_of(found, published(RULE, NORMS), RULE)
+    assert [term.z is None for term in terms] == [False, False, True]
+    assert terms[2].metric.se is not None
+    by = pilot()
+    rule = by.mapping.traits["risk_tolerance"]
+    (alone,) = terms_of(measures_of(session_events([(3, "collected")])), by, rule)
+    assert alone.z is not None
+    assert (alone.se, alone.y) == (0, alone.z)
+
+
+def test_an_error_without_a_value_places_nobody() -> None:
+    """Where there is no value there is no z, whatever else is said of the metric."""
+    found = measures(VALUES, COVARIANCES, UNITS)
+    hollow = msgspec.structs.replace(found.metrics["a"], value=None)
+    found = msgspec.structs.replace(found, metrics={**found.metrics, "a": hollow})
+    assert terms_of(found, published(RULE, NORMS), RULE)[0].z is None
+
+
+def test_norms_are_those_of_the_metrics_game() -> None:
+    """A set of another game that has the metric too is passed over, and how another game was played does not matter."""
+    by = published(RULE, NORMS)
+    own = by.norms["balloon_risk.v1"]
+    other = msgspec.structs.replace(own, id="other", game="reaction_timer")
+    by = msgspec.structs.replace(by, norms={"other.v1": other, **by.norms})
+    found = measures(VALUES, COVARIANCES, UNITS)
+    balloons, reactions = found.games
+    found = msgspec.structs.replace(
+        found, games=[balloons, msgspec.structs.replace(reactions, match={"size": 2})]
+    )
+    assert [term.norm_set for term in terms_of(found, by, RULE)] == [own, own, None]
+
+
+def test_a_count_is_in_whole_units() -> None:
+    """Rounded down; none where the game was not played or has no value."""
+    found = measures({"a": 2.9}, COVARIANCES, UNITS)
+    hollow = msgspec.structs.replace(found.metrics["a"], value=None)
+    found = msgspec.structs.replace(found, metrics={**found.metrics, "b": hollow})
+    assert [count_of(found, name) for name in ("a", "b", "c")] == [2, 0, 0]
+
+
+def test_what_is_surely_without_error_has_the_first_games_degrees_of_freedom() -> None:
+    """A perfect norm and units all alike: SEM 0, and nothing divides by it."""
+    none = {"balloon_risk": {"a": {"a": 0.0}, "b": {"a": 0.0, "b": 0.0}}, "reaction_timer": {"c": {"c": 0.0}}}
+    perfect = {name: msgspec.structs.replace(norm, reliability=M) for name, norm in NORMS.items()}
+    standing = certain(standing_of(measures(VALUES, none, UNITS), published(RULE, perfect)))
+    assert (standing.sem, standing.df, standing.reliability) == (0, (8 + 29) * M, 100 * M)
+
+
 @pytest.mark.parametrize("absent", ["norm", "error"])
 def test_without_a_norm_or_an_error_a_metric_stands_nowhere(absent: str) -> None:
     """Neither is guessed."""
@@ -264,6 +335,16 @@ def test_an_optional_metric_needs_its_game_played_enough_and_a_required_one_is_j
     terms = [msgspec.structs.replace(term, is_counted=False) for term in terms_of(found, by, RULE)]
     standing = certain(stand(terms, found, by, RULE))
     assert [term.rule.metric for term in standing.terms] == ["a"]
+
+
+def test_of_a_required_group_what_was_played_enough_is_used() -> None:
+    """And where nothing was, all of it that stands anywhere; a metric that stands nowhere was not played enough."""
+    either = msgspec.structs.replace(RULE, required=[["a", "b"]])
+    found, by = measures(VALUES, COVARIANCES, UNITS), published(either, NORMS)
+    a, b, c = terms_of(found, by, either)
+    hollow, few = msgspec.structs.replace(a, z=None), msgspec.structs.replace(b, is_counted=False)
+    assert certain(stand([a, few, c], found, by, either)).terms == (a, c)
+    assert certain(stand([hollow, few, c], found, by, either)).terms == (few, c)
 
 
 def test_another_day_widens_the_interval_where_a_retest_is_known() -> None:
@@ -340,6 +421,26 @@ def test_a_folded_metric_is_as_unsure_at_its_top_as_beside_it() -> None:
     assert slopes[0] > 0 > slopes[2]
     assert slopes[1] > 0
     assert slopes[0] == pytest.approx(-slopes[2], rel=1e-3)
+
+
+@pytest.mark.parametrize("value", [1.2, 1.45, 1.5, 1.55, 1.9])
+def test_a_folds_slope_is_its_range_over_its_width(value: float) -> None:
+    """From the lower end to the higher, or to the top where that lies within one standard error."""
+    rule = with_fold("a")
+    term = terms_of(measures({**VALUES, "a": value}, COVARIANCES, UNITS), published(rule, NORMS), rule)[0]
+    assert term.z is not None
+    assert term.se is not None
+    z, se = term.z / M, term.se / M
+    ends = [plain_fold(z - se), plain_fold(z + se)]
+    slope = ((plain_fold(0) if abs(z) <= se else max(ends)) - min(ends)) / (2 * se)
+    assert term.slope == pytest.approx((-slope if z > 0 else slope) * M, abs=300)
+
+
+def test_a_folds_slope_turns_at_the_top() -> None:
+    """One micro-unit above it is already the falling side."""
+    assert (
+        _fold_slope(1, 200_000, FOLD) == -_fold_slope(-1, 200_000, FOLD) < 0 < _fold_slope(0, 200_000, FOLD)
+    )
 
 
 # --------------------------------------------------------------------------------------------------------- quantiles

@@ -24,8 +24,11 @@ from science.validators import (
     ReactionTimerSchema,
     validate,
 )
+from simulators import balloon_risk, memory_cards, reaction_timer
+from simulators.people import crowd
 from streams.codec import Unreadable
 from streams.schemas import Registry
+from tests.agents.doors import door
 from tests.real_people import VARIABLE
 from tests.streams.examples import CODEC, EXAMPLES, agreeing, canonical, records_of
 
@@ -68,6 +71,8 @@ METHODS = {
     },
 }
 PLAYED = sorted(kind for game in GAMES.values() for kind in game.kinds if game.name in CLASSES)
+HOUSE = {"session.abandoned", "session.withdrawn"}
+SENT = sorted(KINDS.keys() - HOUSE)
 
 # As the seed's README prints it, before it calls ``schema.validate_pump_event(event_data)``.
 SEEDS_DATA: Fields = {
@@ -137,7 +142,7 @@ def test_every_method_checks_its_own_kind(kind: str) -> None:
     assert kind in invalid.reason
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("kind", SENT)
 def test_every_example_of_every_kind_passes(kind: str) -> None:
     """Also of the session's frame: whatever is registered can be checked, and a fourth game's kinds will be."""
     assert validate(kind, EXAMPLES[kind]) == {"kind": kind, **EXAMPLES[kind]}
@@ -146,12 +151,14 @@ def test_every_example_of_every_kind_passes(kind: str) -> None:
     )
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("kind", SENT)
 def test_every_required_field_is_missed_by_its_name(kind: str) -> None:
-    """The payload is required, but for what may be null; the envelope is the door's."""
+    """The payload is required, but for what may be null or is worked out; the envelope is the door's."""
     for field in newest()[kind]:
         event = without(EXAMPLES[kind], field.name)
-        if field.name in KINDS[kind].__struct_fields__ and not field.nullable:
+        if field.name == "config_hash":
+            assert "config_hash" not in validate(kind, event)
+        elif field.name in KINDS[kind].__struct_fields__ and not field.nullable:
             invalid = told(validate, kind, event)
             assert (invalid.field, invalid.reason) == (field.name, f"{field.name} is missing")
         else:
@@ -160,7 +167,7 @@ def test_every_required_field_is_missed_by_its_name(kind: str) -> None:
             assert (field.name in checked) == (field.name in KINDS[kind].__struct_fields__)
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("kind", SENT)
 def test_every_field_is_checked_wherever_it_stands(kind: str) -> None:
     """In the envelope too: what is there is held to its schema."""
     for field in newest()[kind]:
@@ -255,7 +262,50 @@ def test_an_unknown_kind_is_named_with_the_one_that_was_meant() -> None:
     close, far = told(validate, "balloon_risk.pump", PUMP), told(validate, "chess.moved", PUMP)
     assert (close.field, close.suggestion) == ("kind", "did you mean balloon_risk.pumped?")
     assert far.field == "kind"
-    assert far.suggestion == f"use one of: {', '.join(KINDS)}"
+    assert far.suggestion == f"use one of: {', '.join(kind for kind in KINDS if kind not in HOUSE)}"
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_the_door_takes_each_kind_that_passes_here(kind: str, tmp_path: Path) -> None:
+    """What the house alone writes is refused by both, with the same words; its name is never proposed."""
+    verdict = door(tmp_path).run({"kind": kind, **EXAMPLES[kind]})
+    if kind not in HOUSE:
+        assert validate(kind, EXAMPLES[kind])
+        assert verdict["status"] == "accepted"
+        return
+    invalid = told(validate, kind, EXAMPLES[kind])
+    assert invalid.field == "kind"
+    assert (invalid.reason, invalid.suggestion) == (verdict["message"], verdict["suggestion"])
+    assert told(validate, kind[:-1], {}).suggestion != f"did you mean {kind}?"
+
+
+# What a sender says of itself: the house makes the random id, and hashes the plan.
+REFERRED: Fields = {
+    **without(
+        payload_of("session.started", EXAMPLES["session.started"]), "subject_id", "key_id", "config_hash"
+    ),
+    "participant_ref": "Ada Lovelace",
+}
+
+
+def test_a_participant_may_be_named_as_the_door_asks_for_it(tmp_path: Path) -> None:
+    """``participant_ref`` stands instead of ``subject_id``: no sender knows the id that the door will give."""
+    frame = {"session_id": "s", "seq": 0, "t_us": 0}
+    checked = validate("session.started", REFERRED)
+    assert checked == {"kind": "session.started", **REFERRED, "key_id": None}
+    assert door(tmp_path).run({**checked, **frame})["status"] == "accepted"
+    known = {**REFERRED, "participant_ref": None, "subject_id": "0" * 32}
+    assert door(tmp_path).run({**validate("session.started", known), **frame})["status"] == "accepted"
+    for change, field in (
+        ({"subject_id": "0" * 32}, "participant_ref"),
+        ({"participant_ref": 7}, "participant_ref"),
+        ({"participant_ref": ""}, "participant_ref"),
+        ({"participant_ref": "x" * 513}, "participant_ref"),
+        ({"participant_ref": None}, "subject_id"),
+    ):
+        event = {**REFERRED, **change}
+        assert told(validate, "session.started", event).field == field
+        assert door(tmp_path).run({"kind": "session.started", **event, **frame})["status"] == "rejected"
 
 
 def test_an_invalid_event_is_a_value_error_and_travels() -> None:
@@ -277,7 +327,7 @@ def test_an_invalid_event_is_a_value_error_and_travels() -> None:
 def test_a_configuration_may_come_as_an_object() -> None:
     """As at the door: its canonical text is worked out here, and is what comes back."""
     kind = "balloon_risk.game_started"
-    config = {"value": 1, "balloons": [3, None, True]}
+    config = {"value_per_pump_c": 5, "balloons": 3, "max_pumps": 64, "burst_law": "uniform"}
     checked = BalloonRiskSchema().validate_game_start_event({"config": config, "seed_commit": None})
     assert checked == {"kind": kind, "config": canonical(config), "seed_commit": None}
     assert BalloonRiskSchema().validate_game_start_event(checked) == checked
@@ -286,6 +336,75 @@ def test_a_configuration_may_come_as_an_object() -> None:
         assert invalid.field == "config"
     assert told(BalloonRiskSchema().validate_game_start_event, {"config": '{"b": 1}'}).field == "config"
     assert told(BalloonRiskSchema().validate_pump_event, {**PUMP, "k": {"a": 1}}).field == "k"
+
+
+# ------------------------------------------------------------------------------------------------ what no game could mean
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "field", "reason"),
+    [
+        ("memory_cards.round_started", {"n_pairs": 6, "rows": 30, "cols": 40}, "n_pairs", "n_pairs is 6, but rows * cols is 1200"),
+        ("memory_cards.round_started", {"n_pairs": 4, "rows": 3, "cols": 3}, "n_pairs", "n_pairs is 4, but rows * cols is 9"),
+        ("memory_cards.card_flipped", {"face": ""}, "face", "face has 0 characters, allowed is 1..64"),
+        ("memory_cards.round_completed", {"layout": {"fox": 1}}, "layout", "layout is not as memory_cards needs it: Expected `array`"),
+        ("memory_cards.round_completed", {"layout": [1, 1]}, "layout", "layout is not as memory_cards needs it: Expected `str`"),
+        ("balloon_risk.collected", {"pumps": 0, "earned_c": 50, "bank_c": 50}, "earned_c", "earned_c is 50, but pumps is 0"),
+        ("balloon_risk.collected", {"pumps": 2, "earned_c": 5, "bank_c": 50}, "earned_c", "earned_c is 5, but pumps is 2"),
+        ("balloon_risk.collected", {"pumps": 3, "earned_c": 0, "bank_c": 50}, "earned_c", "earned_c is 0, but pumps is 3"),
+        ("balloon_risk.collected", {"pumps": 10, "earned_c": 50, "bank_c": 10}, "bank_c", "bank_c is 10, but earned_c is 50"),
+        ("balloon_risk.game_completed", {"reveal_burst_points": {"a": "b"}}, "reveal_burst_points", "reveal_burst_points is not as balloon_risk needs it: Expected `array`, got `object`"),
+        ("balloon_risk.game_completed", {"reveal_burst_points": ["b"]}, "reveal_burst_points", "reveal_burst_points is not as balloon_risk needs it: Expected `int`, got `str`"),
+        ("reaction_timer.game_completed", {"reveal_foreperiods": {}}, "reveal_foreperiods", "reveal_foreperiods is not as reaction_timer needs it"),
+        ("reaction_timer.stimulus_shown", {"stim": ""}, "stim", "stim has 0 characters, allowed is 1..256"),
+        ("reaction_timer.stimulus_shown", {"t_us": 1_000, "stim_onset_t_us": 51_001}, "stim_onset_t_us", "stim_onset_t_us is 51001, but t_us is 1000"),
+        ("reaction_timer.responded", {"key": ""}, "key", "key has 0 characters, allowed is 1..256"),
+    ],
+)  # fmt: skip
+def test_an_event_that_no_game_could_mean_is_refused_before_it_is_sent(
+    kind: str, change: Mapping[str, object], field: str, reason: str
+) -> None:
+    """The log takes it, and the fold voids what it belongs to; here its author can still mend it."""
+    invalid = told(method_of(kind), {**EXAMPLES[kind], **change})
+    assert invalid.field == field
+    assert invalid.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "reason"),
+    [
+        ("balloon_risk.game_started", [], "Expected `object`, got `array`"),
+        ("balloon_risk.game_started", {}, "Object missing required field `balloons`"),
+        ("balloon_risk.game_started", {"balloons": -1, "max_pumps": "x"}, "Expected `int` >= 1 - at `$.balloons`"),
+        ("balloon_risk.game_started", {"x" * 30_000: 1}, "Object contains unknown field `xxx"),
+        ("memory_cards.game_started", {"cols": 3, "lockout_us": 0, "n_pairs": 4, "rounds": 1, "rows": 3}, "3 x 3 places do not hold 4 pairs"),
+        ("reaction_timer.game_started", {"kind": "go"}, "Invalid enum value 'go' - at `$.kind`"),
+    ],
+)  # fmt: skip
+def test_a_configuration_is_one_of_its_game(kind: str, config: object, reason: str) -> None:
+    """As its ``Config`` reads it; where it is none, the place and the fields that it has are told."""
+    invalid = told(method_of(kind), {**EXAMPLES[kind], "config": config})
+    assert invalid.field == "config"
+    assert invalid.reason.startswith(f"config is not as {kind.partition('.')[0]} needs it: {reason}")
+    assert len(invalid.reason) < 300
+    (field,) = [field for field in newest()[kind] if field.name == "config"]
+    assert invalid.suggestion == f"send what its schema says: {field.doc}"
+
+
+def test_an_onset_may_be_told_a_little_before_it_is_painted() -> None:
+    """A browser names the frame to come: 50 ms, as for R4. Without ``t_us`` there is nothing to compare with."""
+    method, stimulus = ReactionTimerSchema().validate_stimulus_event, {"i": 1, "stim": "x"}
+    assert method({**stimulus, "t_us": 1_000, "stim_onset_t_us": 51_000})
+    assert method({**stimulus, "t_us": 1_000, "stim_onset_t_us": 0})
+    assert method({**stimulus, "stim_onset_t_us": 51_001})
+
+
+def test_whatever_simulated_people_send_passes() -> None:
+    """A check that refuses an honest game would be worse than none."""
+    designs = (balloon_risk.Design(), memory_cards.Design(), reaction_timer.Design())
+    for _, _, events in crowd(3, 7, *designs):
+        for event in events:
+            assert validate(str(event["kind"]), event)
 
 
 # ------------------------------------------------------------------------------------------------ the seed's form
@@ -323,16 +442,33 @@ def test_a_cash_out_and_a_pop_have_the_seeds_form_too() -> None:
     cash_out: Fields = {"balloon_id": "b", "earnings_collected": 0.25, "timestamp_milliseconds": 5}
     pop: Fields = {"balloon_id": "b", "pumps_at_pop": 4, "timestamp_milliseconds": 5}
     assert schema.validate_cash_out_event({**cash_out, "balloon_size": "big"}) == cash_out
-    assert schema.validate_cash_out_event({**cash_out, "total_pumps": 0}) == {**cash_out, "total_pumps": 0}
+    at_once = {**cash_out, "earnings_collected": 0, "total_pumps": 0}
+    assert schema.validate_cash_out_event(at_once) == at_once
     assert schema.validate_pop_event(pop) == pop
     whole = {"session_id": "s", "event_type": "balloon_risk", "event_data": pop}
     assert schema.validate_pop_event(whole) == whole
     assert told(schema.validate_pump_event, pop).field == "pumps_at_pop"
     assert told(schema.validate_pop_event, cash_out).field == "earnings_collected"
-    assert (
-        told(schema.validate_cash_out_event, {**cash_out, "earnings_collected": "much"}).field
-        == "earnings_collected"
-    )
+    for wrong in ("much", True, None, float("nan"), float("inf"), -5, -0.01, 10_000_001, 10**400):
+        invalid = told(schema.validate_cash_out_event, {**cash_out, "earnings_collected": wrong})
+        assert invalid.field == "earnings_collected"
+        assert "allowed is " in invalid.reason
+    invalid = told(schema.validate_cash_out_event, {**cash_out, "total_pumps": 0})
+    assert invalid.field == "earnings_collected"
+    assert invalid.reason == "earnings_collected is 0.25, but total_pumps is 0"
+
+
+def test_a_wait_cannot_have_begun_before_the_clock_did(tmp_path: Path) -> None:
+    """The door takes the session's start from it, and no clock shows a time before 1970."""
+    data = {**SEEDS_DATA, "timestamp_milliseconds": 1_499}
+    for event in (data, {**SEEDS_EVENT, "event_data": data}):
+        invalid = told(BalloonRiskSchema().validate_pump_event, event)
+        assert invalid.field == "timestamp_milliseconds"
+        assert invalid.reason == "timestamp_milliseconds is 1499, but time_since_prev_pump is 1500"
+    assert door(tmp_path).run({**SEEDS_EVENT, "event_data": data})["status"] == "rejected"
+    first: Fields = {**SEEDS_DATA, "timestamp_milliseconds": 1_500}
+    assert BalloonRiskSchema().validate_pump_event(first)
+    assert door(tmp_path).run({**SEEDS_EVENT, "event_data": first})["status"] == "accepted"
 
 
 @pytest.mark.parametrize(
@@ -344,6 +480,7 @@ def test_a_cash_out_and_a_pop_have_the_seeds_form_too() -> None:
         ({"pump_number": 5.0}, "pump_number", "send a whole number"),
         ({"balloon_id": 1}, "balloon_id", "send a string"),
         ({"balloon_id": "b" * 201}, "balloon_id", "send a text of this length"),
+        ({"balloon_id": ""}, "balloon_id", "send a text of this length"),
         ({"timestamp_milliseconds": 1.5}, "timestamp_milliseconds", "send whole milliseconds"),
         ({"timestamp_milliseconds": -1}, "timestamp_milliseconds", "send a value in this range"),
         ({"time_since_prev_pump": -1}, "time_since_prev_pump", "send a value in this range"),
@@ -381,6 +518,8 @@ def test_the_seeds_required_fields_are_missed_by_name(name: str) -> None:
         ({**SEEDS_EVENT, "event_data": [1]}, "event_data"),
         ({**SEEDS_EVENT, "kind": "balloon_risk.pumped"}, "kind"),
         ({**SEEDS_EVENT, "user": "x"}, "user"),
+        ({**SEEDS_EVENT, "timestamp": "2024-01-01T12:00:00Z"}, "timestamp"),
+        ({**SEEDS_DATA, "timestamp": "2024-01-01T12:00:00Z"}, "timestamp"),
         (without(SEEDS_EVENT, "event_data"), "balloon_id"),
     ],
 )
@@ -389,7 +528,7 @@ def test_the_seeds_frame_is_checked(event: Mapping[str, object], field: str) -> 
     assert told(BalloonRiskSchema().validate_pump_event, event).field == field
 
 
-UNDOCUMENTED = sorted(KINDS.keys() - DATA.keys())
+UNDOCUMENTED = sorted(set(SENT) - DATA.keys())
 
 
 @pytest.mark.parametrize("kind", UNDOCUMENTED)
@@ -454,14 +593,47 @@ def beyond(field: Field) -> st.SearchStrategy[object]:
     return st.nothing()
 
 
+# What no game could mean is refused here alone, by these names; the log has it, and the fold of the session says so.
+STRICTER: dict[str, tuple[str, ...]] = {
+    "balloon_risk.game_started": ("config",),
+    "balloon_risk.game_completed": ("reveal_burst_points",),
+    "balloon_risk.collected": ("earned_c", "bank_c"),
+    "memory_cards.game_started": ("config",),
+    "memory_cards.round_started": ("n_pairs",),
+    "memory_cards.card_flipped": ("face",),
+    "memory_cards.round_completed": ("layout",),
+    "reaction_timer.game_started": ("config",),
+    "reaction_timer.game_completed": ("reveal_foreperiods",),
+    "reaction_timer.stimulus_shown": ("stim", "stim_onset_t_us"),
+    "reaction_timer.responded": ("key",),
+}
+
+
+def meant(kind: str, fields: Mapping[str, object]) -> Fields:
+    """The fields, with an example's values for those that a game must be able to mean."""
+    plausible = {name: EXAMPLES[kind][name] for name in STRICTER.get(kind, ())}
+    match kind:
+        case "balloon_risk.collected":
+            plausible["pumps"] = EXAMPLES[kind]["pumps"]
+        case "memory_cards.round_started":
+            plausible |= {name: EXAMPLES[kind][name] for name in ("rows", "cols")}
+        case "reaction_timer.stimulus_shown":
+            plausible["stim_onset_t_us"] = fields["t_us"]
+    return {**fields, **plausible}
+
+
 @settings(deadline=None, max_examples=400)
 @given(data=st.data())
-def test_what_the_door_takes_passes_here_and_the_other_way_round(data: st.DataObject) -> None:
-    """Any event of any kind, right or with a field bent, left out or added: the same verdict about the same field."""
-    kind = data.draw(st.sampled_from(sorted(KINDS)))
-    fields = agreeing(data.draw(records_of(NEWEST[kind]).filter(lambda fields: len(str(fields)) < 9_000)))
+def test_what_passes_here_passes_the_door(data: st.DataObject) -> None:
+    """Any event of any kind, right or with a field bent, left out or added: the same verdict about the same field.
+
+    But for what only here is found to be impossible.
+    """
+    kind = data.draw(st.sampled_from(SENT))
+    drawn = data.draw(records_of(NEWEST[kind]).filter(lambda fields: len(str(fields)) < 9_000))
+    fields = meant(kind, agreeing(drawn))
     bend = data.draw(st.sampled_from(["nothing", "value", "missing", "extra"]))
-    payload = KINDS[kind].__struct_fields__
+    payload = [name for name in KINDS[kind].__struct_fields__ if name != "config_hash"]
     if bend == "value":
         field = data.draw(st.sampled_from(newest()[kind]))
         fields[field.name] = data.draw(WRONG | beyond(field))
@@ -469,14 +641,16 @@ def test_what_the_door_takes_passes_here_and_the_other_way_round(data: st.DataOb
         del fields[data.draw(st.sampled_from(payload))]
     elif bend == "extra":
         fields[data.draw(st.text(min_size=1, max_size=12).filter(lambda name: name != "kind"))] = 1
-    verdict = verdict_of_the_door(kind, fields)
-    assert verdict_here(kind, {"kind": kind, **fields}) == verdict
-    if verdict is None:
+    verdict, here = verdict_of_the_door(kind, fields), verdict_here(kind, {"kind": kind, **fields})
+    assert here == verdict or (
+        verdict is None and bend in ("value", "missing") and here in STRICTER.get(kind, ())
+    )
+    if here is None:
         checked = validate(kind, fields)
         assert CODEC.encode(kind, without(checked, "kind")) == CODEC.encode(kind, fields)
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("kind", SENT)
 def test_the_payload_alone_gets_the_verdict_of_the_whole(kind: str) -> None:
     """The envelope is an example's; the payload is bent in each field."""
     example = EXAMPLES[kind]
@@ -486,7 +660,8 @@ def test_the_payload_alone_gets_the_verdict_of_the_whole(kind: str) -> None:
             whole = verdict_of_the_door(kind, {**example, **payload})
             alone = verdict_here(kind, payload)
             contradicted = whole in ("latency_us", "last_seq") and alone is None
-            assert contradicted or alone == whole
+            meaningless = whole is None and alone in STRICTER.get(kind, ())
+            assert contradicted or meaningless or alone == whole
 
 
 def test_every_method_says_what_it_checks() -> None:

@@ -277,11 +277,11 @@ def _kind(payload: Payload) -> str:
     return type(payload).__name__.lower()
 
 
-def _failed(scored: list[Balloon], latencies: list[int]) -> str | None:
-    """Why these cannot be the answers of someone who decided (science B.7), or None."""
+def _failed(scored: list[Balloon], latencies: list[int]) -> tuple[str, ...]:
+    """Why these cannot be the answers of someone who decided (science B.7)."""
     if scored and all(balloon.pumps == 0 for balloon in scored):
-        return "inert"
-    return "automaton" if is_automaton(latencies) else None
+        return ("inert",)
+    return ("automaton",) if is_automaton(latencies) else ()
 
 
 def _latencies(balloon: Balloon) -> list[int]:

@@ -336,12 +336,12 @@ def _timed_out(boards: list[Board]) -> list[Board]:
     return [board for board in boards if board.end == "timed_out" and not board.void]
 
 
-def _failed(latencies: list[int]) -> str | None:
-    """Why these sorted latencies, two a turn, cannot be those of someone who looked (science B.7), or None."""
+def _failed(latencies: list[int]) -> tuple[str, ...]:
+    """Why these sorted latencies, two a turn, cannot be those of someone who looked (science B.7)."""
     n = len(latencies)
     if n >= _TOO_FAST_FLIPS and latencies[n // 2 - 1] + latencies[n // 2] < 2 * _TOO_FAST_US:
-        return "too_fast"
-    return "automaton" if is_automaton(latencies) else None
+        return ("too_fast",)
+    return ("automaton",) if is_automaton(latencies) else ()
 
 
 def _kind(payload: Payload) -> str:

@@ -37,12 +37,14 @@ def _of_ratio(times: Clusters) -> list[int]:
 
 def _of_lapses(accounts: Sequence[Account]) -> dict[str, list[int]]:
     """Of ln((L + 1/2) / (R + 1/2)), with R the trials due that are no lapses: l / (L + 1/2) - r / (R + 1/2) for the l and r of a
-    block, less the mean of that over the blocks. Where all or none are lapses there is no spread to see.
+    block, less the mean of that over the blocks. Where all or none are lapses the blocks are alike: none moves anything.
     """
     counts = [(lapses, due - lapses) for lapses, due in map(lapses_of, accounts)]
     lapses, others = sum([lapse for lapse, _ in counts]), sum([other for _, other in counts])
-    if not lapses or not others:
+    if not lapses + others:
         return {}
+    if not lapses or not others:
+        return {"lapse_logit": [0] * len(accounts)}
     moved = [2 * lapse * (2 * others + 1) - 2 * other * (2 * lapses + 1) for lapse, other in counts]
     denominator = (2 * lapses + 1) * (2 * others + 1) * len(accounts)
     total = sum(moved)

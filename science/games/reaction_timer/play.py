@@ -194,18 +194,18 @@ class ReactionPlay:
         """A choice takes longer than a reaction, and norms are of a number of trials (science B.3)."""
         return {"kind": self.config.kind, "trials": self.config.trials}
 
-    def _failed(self, scored: list[Trial], outcomes: Counter[str | None]) -> str | None:
-        """Why these cannot be the answers of someone who looked (science B.7), or None."""
+    def _failed(self, scored: list[Trial], outcomes: Counter[str | None]) -> tuple[str, ...]:
+        """Why these cannot be the answers of someone who looked (science B.7)."""
         idle = outcomes["missed"] + outcomes["rejected"]
         if len(scored) >= _JUDGED and idle == len(scored):
-            return "inert"
+            return ("inert",)
         times = sorted(trial.rt_us for trial in scored if trial.rt_us is not None)
         n = len(times)
         if n >= _JUDGED and times[(n - 1) // 2] + times[n // 2] < 2 * _TOO_FAST_US:
-            return "too_fast"
+            return ("too_fast",)
         if is_automaton(times):
-            return "automaton"
-        return "one_key" if self.config.kind != "simple" and self._is_one_key(scored) else None
+            return ("automaton",)
+        return ("one_key",) if self.config.kind != "simple" and self._is_one_key(scored) else ()
 
     def _is_one_key(self, scored: list[Trial]) -> bool:
         """More than 95 % the same answer where something else was asked for in 5 % of the trials or more.
