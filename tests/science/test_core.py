@@ -9,6 +9,7 @@ from science.mapping import Published, load
 from science.measure import Measures, measure
 from science.profile import Profile, infer
 from science.session import Session
+from science.standing import covariance, stand, terms_of
 from simulators import balloon_risk, memory_cards, reaction_timer
 from simulators.people import crowd
 from streams.codec import Codec
@@ -70,13 +71,20 @@ def test_experimental_regulation_abstains(everyone: list[Measures]) -> None:
 
 
 def test_errors_of_traits_that_share_units_correlate(everyone: list[Measures]) -> None:
-    """Each pair once, between -1 and 1."""
+    """Each pair once, between -1 and 1, and no stranger to what the units show; each with itself would be 1."""
     found = [
         value for one in everyone for row in profile(one).correlations.values() for value in row.values()
     ]
     assert found
     assert all(-1_000_000 <= value <= 1_000_000 for value in found)
-    assert any(found)
+    assert max(found) > 100_000
+    core = load(CORE)
+    rule, prior_df = core.mapping.traits["consistency"], core.mapping.interval.prior_df
+    for one in everyone:
+        standing = stand(terms_of(one, core, rule), one, core, rule)
+        if standing is not None:
+            own = covariance(standing, standing, one, prior_df)
+            assert own * 1_000_000 == pytest.approx(standing.sem**2, rel=1e-4)
 
 
 def test_a_game_left_out_refuses_what_rests_on_it(everyone: list[Measures]) -> None:

@@ -122,6 +122,6 @@ def test_a_norm_set_fits_its_configuration_alone(match: dict[str, int | str], fi
 def test_a_set_that_names_no_device_does_not_say() -> None:
     """And one that names some is of those."""
     norms = load("core@1.0.0").norms
-    assert norms["simulated_memory_12x6.v1"].is_of_device("mouse")
+    assert norms["simulated_memory_12.v1"].is_of_device("mouse")
     assert norms["sro_srt_first30.v1"].is_of_device("keyboard")
     assert not norms["sro_srt_first30.v1"].is_of_device("touch")

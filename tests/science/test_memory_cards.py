@@ -661,7 +661,9 @@ def test_nobody_plays_with_a_median_below_150_ms(
 @pytest.mark.parametrize(("rounds", "failed"), [(4, None), (5, "too_fast")])
 def test_fewer_than_twenty_flips_prove_nothing(rounds: int, failed: str | None) -> None:
     """Four flips a round."""
-    assert played(small([(0, 3), (1, 2)], rounds=rounds, waits=(110_000, 130_000))).conduct().failed == ((failed,) if failed else ())
+    assert played(small([(0, 3), (1, 2)], rounds=rounds, waits=(110_000, 130_000))).conduct().failed == (
+        (failed,) if failed else ()
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------ the sample

@@ -85,8 +85,19 @@ def test_a_pattern_costs_its_whole_weight() -> None:
 
 def test_doing_nothing_is_a_hard_fail() -> None:
     """Score 0 whatever else, with the reason named."""
-    found = judged(conduct=Conduct(responses=100, units=100, failed="inert"))
+    found = judged(conduct=Conduct(responses=100, units=100, failed=("automaton", "inert")))
     assert (found.score, found.failed) == (0, "inert")
+
+
+def test_a_mapping_fails_nobody_by_a_sign_that_it_does_not_know() -> None:
+    """A sign that is found later changes no profile by an earlier mapping."""
+    found = judged(conduct=Conduct(responses=100, units=100, failed=("automaton",)))
+    assert (found.score, found.failed) == (100 * POINT, None)
+    measures = msgspec.structs.replace(
+        measures_of(session_events()), conduct=Conduct(responses=100, units=100, failed=("automaton",))
+    )
+    later = msgspec.structs.replace(RULE, fails=("inert", "automaton"))
+    assert quality(measures, later).failed == "automaton"
 
 
 def test_all_signs_together_leave_nothing_and_not_less() -> None:

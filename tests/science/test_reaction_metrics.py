@@ -603,11 +603,11 @@ def test_what_a_trait_may_rest_on_has_a_standard_error(name: str) -> None:
 
 
 def test_what_has_no_spread_has_no_influence() -> None:
-    """Equal times move nothing; no lapse, or nothing else, has no logit to move; and nothing comes of nothing."""
+    """Equal times move nothing; nor do blocks without a lapse, or of lapses alone; and nothing comes of nothing."""
     equal = influences_of(sample_of(simple([300_000] * 30)))
-    assert equal.keys() == {f"rt.{name}" for name in WEIGHED if name != "lapse_logit"}
+    assert equal.keys() == {f"rt.{name}" for name in WEIGHED}
     assert all(set(values) == {0} for values in equal.values())
-    assert influences_of(sample_of(simple(["missed"] * 30))) == {}
+    assert influences_of(sample_of(simple(["missed"] * 30))) == {"rt.lapse_logit": [0] * 6}
     assert influences_of([]) == {}
 
 

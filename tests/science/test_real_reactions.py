@@ -115,7 +115,7 @@ def test_real_reactions_break_nothing(people: dict[str, list[Event]]) -> None:
     for events in people.values():
         measures = measure(fold(events))
         assert codes_of(measures) == {}
-        assert measures.conduct.failed == ()
+        assert not {"automaton", "clock_set_back"} & set(measures.conduct.failed)
         assert measures.games[0].tally.scored == measures.games[0].tally.planned
         wrong_throughout += measures.metrics["rt.choice_accuracy"].value == 0
     assert wrong_throughout > 0

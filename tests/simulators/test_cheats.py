@@ -148,13 +148,13 @@ def test_an_automaton_is_known_by_its_latencies(name: str, late_us: int) -> None
     """In every game; with the jitter of a browser's timer too. Who answers honestly is none."""
     dice = random.Random(name)
     for events, before in zip(honest(name), as_honest(name), strict=True):
-        assert before.measures.conduct.failed is None
+        assert before.measures.conduct.failed == ()
         sent = bent("bot_constant", events)
         for event in sent:
             if "latency_us" in event:
                 event["t_us"] += dice.randint(0, late_us)
                 event["latency_us"] = event["t_us"] - event["onset_t_us"]
-        assert {play.conduct().failed for play in plays_of(sent)} == {"automaton"}
+        assert {play.conduct().failed for play in plays_of(sent)} == {("automaton",)}
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_the_play_finds_nothing_wrong_with_them() -> None:
         (play,) = plays_of(events)
         assert play.findings == []
         assert play.tally().scored == sitting.parts[0].units
-        assert play.conduct().failed is None
+        assert play.conduct().failed == ()
 
 
 def test_a_layout_that_was_changed_is_found() -> None:

@@ -128,7 +128,7 @@ def test_the_play_finds_nothing_wrong_with_them(kind: str) -> None:
         (play,) = plays_of(events)
         assert play.findings == []
         assert play.tally().scored == sitting.parts[0].units
-        assert play.conduct().failed is None
+        assert play.conduct().failed == ()
 
 
 def test_foreperiods_are_uniform_and_cannot_be_changed_afterwards() -> None:

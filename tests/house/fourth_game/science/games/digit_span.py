@@ -118,7 +118,7 @@ class DigitPlay:
             responses=len(self.recalls),
             anticipations=sum(recall.latency_us < _FLOOR_US for recall in self.recalls),
             units=len(self.recalls),
-            failed="inert" if self.recalls and not any(recall.recalled for recall in self.recalls) else None,
+            failed=("inert",) if self.recalls and not any(recall.recalled for recall in self.recalls) else (),
         )
 
     def match(self) -> dict[str, int | str]:
