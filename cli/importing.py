@@ -6,28 +6,19 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
+from msgspec.structs import replace
 
 from cli.feeding import hold, progress, report
-from cli.options import common, settings_of
+from cli.options import DIFFERENT, common, settings_of
 from cli.wiring import House, house
 from importers import bids, ds000030, jsonl, jspsych
 from importers.importing import Imported, Parsed, bring_in
 from importers.jspsych_games import Design
+from science.checks import check_of
+from science.fields import newest
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-_burst_law = click.option(
-    "--burst-law",
-    type=click.Choice(["uniform", "unknown"]),
-    default="unknown",
-    help="uniform: each pump up to the last is equally likely to burst it; norms are of such balloons (default: unknown).",
-)
-_consent_basis = click.option(
-    "--consent-basis",
-    default="declared:import",
-    help="Why these data may be processed (default: declared:import).",
-)
+_EXIT = "Exits with 1 where something was read and nothing of it was taken or known already."
 
 
 class ColumnValue(click.ParamType):
@@ -45,12 +36,46 @@ class ColumnValue(click.ParamType):
         return column, wanted
 
 
+class StartField(click.ParamType):
+    """What these fields of ``session.started`` take, by the door's own checks; none may be blank."""
+
+    name = "TEXT"
+
+    def __init__(self, *fields: str) -> None:
+        """By the fields' names."""
+        self._fields = [field for field in newest()["session.started"] if field.name in fields]
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """As it is."""
+        text, name = str(value), (param and param.name) or self.name
+        if not text.strip():
+            self.fail(f"{name} is blank", param, ctx)
+        for field in self._fields:
+            if (flaw := check_of(replace(field, name=name))(text)) is not None:
+                self.fail(flaw.message, param, ctx)
+        return text
+
+
+_burst_law = click.option(
+    "--burst-law",
+    type=click.Choice(["uniform", "unknown"]),
+    default="unknown",
+    help="uniform: each pump up to the last is equally likely to burst it; norms are of such balloons (default: unknown).",
+)
+_consent_basis = click.option(
+    "--consent-basis",
+    type=StartField("consent_basis"),
+    default="declared:import",
+    help="Why these data may be processed (default: declared:import).",
+)
+
+
 @click.group("import")
 def import_() -> None:
     """People's data into the log."""
 
 
-@import_.command("ds000030")
+@import_.command("ds000030", epilog=_EXIT)
 @click.option("--bart", type=_FILE, help="A bart_events table: balloons, one row a button press.")
 @click.option("--choice-rt", type=_FILE, help="A stopsignaltraining_events table: choice reactions.")
 @common
@@ -63,10 +88,10 @@ def import_ds000030(
     skipped: Counter[str] = Counter()
     with house(settings_of(data, log)) as parts:
         imported = bring(parts, ds000030.events(bart, choice_rt, skipped), skipped)
-        report(parts, imported, as_json=as_json)
+        _end(parts, imported, as_json=as_json)
 
 
-@import_.command("jsonl")
+@import_.command("jsonl", epilog=_EXIT)
 @click.argument("file", type=click.File("rb"))
 @click.option(
     "--keep-open",
@@ -79,10 +104,10 @@ def import_jsonl(
 ) -> None:
     """One event a line, in our form or the seed's, with or without gzip; FILE may be -."""
     with house(settings_of(data, log)) as parts:
-        report(parts, bring(parts, jsonl.events_of(file), close=not keep_open), as_json=as_json)
+        _end(parts, bring(parts, jsonl.events_of(file), close=not keep_open), as_json=as_json)
 
 
-@import_.command("jspsych")
+@import_.command("jspsych", epilog=_EXIT)
 @click.argument("files", metavar="FILE...", type=_FILE, nargs=-1, required=True)
 @click.option("--max-pumps", type=click.IntRange(2, 1_000), help="plugin-bart: the last pump that could be.")
 @_burst_law
@@ -136,12 +161,17 @@ def import_jspsych(
     skipped: Counter[str] = Counter()
     with house(settings_of(data, log)) as parts:
         imported = bring(parts, jspsych.events(files, Design(**design), sources, skipped), skipped)
-        report(parts, imported, as_json=as_json)
+        _end(parts, imported, as_json=as_json)
 
 
-@import_.command("bids")
+@import_.command("bids", epilog=_EXIT)
 @click.argument("files", metavar="FILE...", type=_FILE, nargs=-1, required=True)
-@click.option("--dataset", required=True, help="Its name: stands before each session's, such as ds000001.")
+@click.option(
+    "--dataset",
+    type=StartField("session_id", "battery"),
+    required=True,
+    help="Its name: stands before each session's, such as ds000001.",
+)
 @click.option(
     "--max-pumps",
     type=click.IntRange(2, 1_000),
@@ -164,9 +194,8 @@ def import_bids(
     """
     skipped: Counter[str] = Counter()
     with house(settings_of(data, log)) as parts:
-        report(
-            parts, bring(parts, bids.events(files, bids.Terms(**terms), skipped), skipped), as_json=as_json
-        )
+        imported = bring(parts, bids.events(files, bids.Terms(**terms), skipped), skipped)
+        _end(parts, imported, as_json=as_json)
 
 
 def import_balloons(parts: House, bart: Path) -> Imported:
@@ -184,3 +213,10 @@ def bring(
         imported = bring_in(events, parts.logger(), close=close, on_batch=on_batch)
     imported.skipped = skipped or Counter()
     return imported
+
+
+def _end(parts: House, imported: Imported, *, as_json: bool) -> None:
+    """What became of everything; exit 1 where nothing came of it."""
+    report(parts, imported, as_json=as_json)
+    if imported.read and imported.read == imported.rejected:
+        raise SystemExit(DIFFERENT)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from agents.control import ControlUnavailable
-from cli.settings import Settings, UnknownSetting, load
+from cli.settings import FOLDER, Settings, UnknownSetting, load
 from importers.tables import NotOfThisForm
 from projections.migrate import MigrationRefused
 from projections.store import StoreUnavailable
@@ -16,6 +16,11 @@ from streams.log import LogUnavailable, OffsetsLost, UnknownPartition
 from streams.schemas import SchemaRefused
 
 EQUAL, DIFFERENT, USAGE, INFRASTRUCTURE = 0, 1, 2, 3
+
+
+class NotScored(Exception):
+    """Sessions that are known and have no profile by the mapping that was named; the message says what gives them one."""
+
 
 _EXIT_CODES: dict[type[Exception], int] = {
     LogUnavailable: INFRASTRUCTURE,
@@ -26,6 +31,7 @@ _EXIT_CODES: dict[type[Exception], int] = {
     MigrationRefused: INFRASTRUCTURE,
     OSError: INFRASTRUCTURE,
     NotOfThisForm: USAGE,
+    NotScored: USAGE,
     SchemaRefused: USAGE,
     UnknownMapping: USAGE,
     UnknownSetting: USAGE,
@@ -54,9 +60,15 @@ def common(command: F) -> F:
     command = click.option(
         "--log", type=click.Choice(["sqlite", "kafka"]), help="Which log (default: sqlite, the embedded one)."
     )(command)
-    return click.option("--data", type=click.Path(), help="Folder of all state (default: ./.kymograph).")(
-        command
-    )
+    return click.option(
+        "--data", type=click.Path(), callback=_named, help="Folder of all state (default: ./.kymograph)."
+    )(command)
+
+
+def _named(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value == "":
+        raise click.BadParameter(f"it must be {FOLDER}")
+    return value
 
 
 def settings_of(data: str | None, log: str | None) -> Settings:

@@ -10,7 +10,7 @@ import msgspec
 
 from agents.answer import answer, metrics_answer
 from agents.replayer import Rebuilt, Verification
-from cli.options import DIFFERENT, common, emit, settings_of
+from cli.options import DIFFERENT, NotScored, common, emit, settings_of
 from cli.wiring import House, house
 from projections.rows import SessionMetricRow, TraitProfileRow, metric_rows, profile_rows
 
@@ -25,7 +25,7 @@ def sessions(data: str | None, log: str | None, *, as_json: bool) -> None:
     """Every session, its state and how much is known of it."""
     with house(settings_of(data, log)) as parts:
         parts.catch_up()
-        for summary in parts.store.sessions():
+        for summary in parts.store.sessions(parts.inferencer().mapping):
             counts = f"{summary.events} events, {summary.traits_scored} of {summary.traits} traits scored"
             emit(
                 msgspec.to_builtins(summary),
@@ -64,6 +64,7 @@ def profile(
         parts.catch_up()
         name = parts.inferencer(mapping).mapping
         found = profiles_of(parts, name, session)
+        _tell_unscored(parts, name, session, found)
         _refuse_unknown(session, found)
         for rows in _not_withdrawn(parts, found):
             told = answer(rows[0])
@@ -134,8 +135,8 @@ def verifications(
 
     A session that is open and has nothing stored is left out.
     """
-    replayer = parts.replayer(mapping)
-    stored = profiles_of(parts, parts.inferencer(mapping).mapping, session)
+    replayer, name = parts.replayer(mapping), parts.inferencer(mapping).mapping
+    stored = profiles_of(parts, name, session)
     measured = _by_session(parts, SessionMetricRow, session)
     known = stored.keys() | measured.keys()
     rebuilt = [replayer.rebuild(session)] if session is not None else list(replayer.rebuild_all())
@@ -144,7 +145,9 @@ def verifications(
     for what in lost:
         click.echo(f"the log is not whole: {what}", err=True)
     checked = [
-        replayer.verify(item, stored.get(item.session_id), measured.get(item.session_id))
+        _advised(
+            item, replayer.verify(item, stored.get(item.session_id), measured.get(item.session_id)), name
+        )
         for item in sorted(rebuilt, key=lambda item: item.session_id)
         if session is not None
         or item.profile is not None
@@ -153,6 +156,14 @@ def verifications(
         or item.corrupt_offsets
     ]
     return checked, lost
+
+
+def _advised(rebuilt: Rebuilt, found: Verification, mapping: str) -> Verification:
+    """What was never scored by the mapping, live or by a replay, and is equal in all else: its profile is missing, not changed."""
+    is_unscored = found.stored is None and found.rebuilt is not None and not rebuilt.emitted
+    if not is_unscored or len(found.differences) != 1:  # the one is that of the profile
+        return found
+    return msgspec.structs.replace(found, verdict="missing", differences=[_not_scored(mapping)])
 
 
 def profiles_of(
@@ -187,10 +198,30 @@ def _not_withdrawn(parts: House, found: dict[str, Any]) -> Iterator[Any]:
             yield rows
 
 
+def _tell_unscored(parts: House, mapping: str, session: str | None, found: dict[str, Any]) -> None:
+    """Who was measured, and not by this mapping. Raises NotScored where that is everybody who was asked for."""
+    waiting = [
+        summary.session_id
+        for summary in parts.store.sessions(mapping)
+        if summary.status == "measured" and session in {None, summary.session_id}
+    ]
+    if not waiting:
+        return
+    who = f"{waiting[0]} is" if len(waiting) == 1 else f"{len(waiting)} sessions are"
+    message = f"{who} {_not_scored(mapping)}"
+    if not found:
+        raise NotScored(message)
+    click.echo(f"kymograph: {message}", err=True)
+
+
+def _not_scored(mapping: str) -> str:
+    return f"not scored by {mapping} yet: kymograph replay --all --mapping {mapping}"
+
+
 def _refuse_unknown(session: str | None, found: dict[str, Any]) -> None:
     if session is not None and not found:
         raise click.UsageError(
-            f"nothing is stored of {session!r}: it is unknown or still open; see kymograph sessions"
+            f"nothing is stored of {session!r}: it is unknown, still open or withdrawn; see kymograph sessions"
         )
 
 

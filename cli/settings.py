@@ -4,10 +4,11 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "KYMOGRAPH__"
+FOLDER = "the name of a folder (. is the current one)"
 _SECRETS = ("clickhouse_dsn", "control_url")
 
 
@@ -39,6 +40,14 @@ class Settings(BaseSettings):
     )
     mapping: str = Field("core@1.0.0", description="the mapping that sessions are scored by")
 
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _has_a_name(cls, folder: object) -> object:
+        """An empty one would be the current folder, where nobody asked for anything."""
+        if folder == "":
+            raise ValueError(FOLDER)
+        return folder
+
 
 def load(**options: object) -> Settings:
     """Read the environment; options that are None are not given. Raises UnknownSetting."""
@@ -59,8 +68,18 @@ def load(**options: object) -> Settings:
                 raise UnknownSetting(f"the file of {PREFIX}{name}_file cannot be read: {error}") from error
     try:
         return Settings(**given)  # type: ignore[arg-type]  # pydantic checks the values
-    except ValueError as error:
-        raise UnknownSetting(str(error)) from error
+    except ValidationError as error:
+        raise UnknownSetting(
+            "; ".join(_told(flaw["loc"], flaw["input"], flaw["msg"]) for flaw in error.errors())
+        ) from error
+
+
+def _told(place: tuple[int | str, ...], value: object, wanted: str) -> str:
+    """The variable, its value and what it must be."""
+    name = str(place[0])
+    value = "(a secret)" if name in _SECRETS else repr(value)
+    wanted = wanted.removeprefix("Input should be ").removeprefix("Value error, ").partition(", unable")[0]
+    return f"{PREFIX}{name.upper()} is {value}: it must be {wanted}"
 
 
 def shown(settings: Settings) -> dict[str, object]:

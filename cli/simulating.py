@@ -1,6 +1,7 @@
 """Simulated people: the simulate command, and how they come through the door."""
 
 from collections.abc import Iterable, Iterator
+from typing import get_args
 
 import click
 import msgspec
@@ -13,14 +14,16 @@ from simulators import balloon_risk, reaction_timer
 from simulators.cheats import CHEATS, bent
 from simulators.people import GAMES, Simulated, crowd
 
-_KINDS = ("simple", "choice", "gonogo")
-
 
 @click.command()
 @click.option(
     "--game", type=click.Choice([*GAMES, "all"]), default="balloon_risk", help="What they play in a session."
 )
-@click.option("--kind", type=click.Choice(_KINDS), default="simple", help="Of reaction_timer.")
+@click.option(
+    "--kind",
+    type=click.Choice(get_args(reaction_timer.Kind)),
+    help=f"Of reaction_timer (default: {reaction_timer.Design().kind}).",
+)
 @click.option("--sessions", type=click.IntRange(1), default=200, help="How many people.")
 @click.option("--occasions", type=click.IntRange(1), default=1, help="On how many days each of them plays.")
 @click.option("--seed", type=int, default=1, help="Equal seeds give equal people.")
@@ -34,7 +37,7 @@ _KINDS = ("simple", "choice", "gonogo")
 def simulate(
     *,
     game: str,
-    kind: reaction_timer.Kind,
+    kind: reaction_timer.Kind | None,
     sessions: int,
     occasions: int,
     seed: int,
@@ -48,10 +51,11 @@ def simulate(
     names = list(GAMES) if game == "all" else [game]
     if cheat is not None and not CHEATS[cheat].bends(names):
         raise click.UsageError(f"{cheat} bends {' and '.join(CHEATS[cheat].games)}: add --game")
-    designs = [
-        reaction_timer.Design(kind=kind) if name == reaction_timer.GAME.name else GAMES[name].design()
-        for name in names
-    ]
+    if kind is not None and reaction_timer.GAME.name not in names:
+        raise click.UsageError(f"--kind is of {reaction_timer.GAME.name}: add --game")
+    designs = [GAMES[name].design() for name in names]
+    if kind is not None:
+        designs[names.index(reaction_timer.GAME.name)] = reaction_timer.Design(kind=kind)
     people = crowd(sessions, seed, *designs, occasions=occasions)
     if cheat is not None:
         people = ((session_id, sitting, bent(cheat, events)) for session_id, sitting, events in people)

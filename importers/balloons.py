@@ -44,7 +44,10 @@ class BalloonGame:
         self._tell(place, "exploded", t_us, {"i": self._i, "at_pump": self.pumps})
 
     def refuse(self, place: str, why: Verdict) -> None:
-        """Something happened here that cannot be read."""
+        """Something happened here that cannot be read. A balloon that it begins with is never shown: the fold then drops what else is
+        told of it, which would pass for a whole balloon otherwise.
+        """
+        self.is_shown = True
         self._told.append((place, why))
 
     def told(self, begin_t_us: int = 0) -> Game:

@@ -116,8 +116,9 @@ def _press(game: BalloonGame, place: str, row: dict[str, str], trial_type: str) 
     """Tell of one row. Raises ValueError where it cannot be read."""
     onset_t_us = micros(row, "onset")
     if trial_type == "explode":
-        if not game.pumps:
-            raise ValueError("an explosion without a pump before it")
+        if not game.pumps:  # only what was refused is then behind it
+            unread = "the pump before it could not be read"
+            raise ValueError(unread if game.is_shown else "an explosion without a pump before it")
         game.explode(place, onset_t_us)
         return
     latency_us = micros(row, "response_time")

@@ -1,8 +1,8 @@
 """OpenNeuro ds000030 (UCLA CNP, Poldrack et al. 2016, CC0): its balloon task and its choice reactions, people as sessions.
 
-Onset and reaction time of the data become ``onset_t_us`` and ``latency_us``, exactly: decimal text to whole microseconds. Rows that
-are not of the games are counted as skipped: CONTROL, a balloon that cannot burst, and STOP, a trial that asks for no response. A row
-that cannot be read leaves a hole in the session's sequence.
+Onset and reaction time of the data become ``onset_t_us`` and ``latency_us``: decimal text, rounded to the nearest microsecond. Rows
+that are not of the games are counted as skipped: CONTROL, a balloon that cannot burst, and STOP, a trial that asks for no response. A
+row that cannot be read leaves a hole in the session's sequence.
 """
 
 import re

@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from io import BufferedReader, RawIOBase
 from typing import BinaryIO, cast
@@ -15,7 +16,8 @@ from importers.tables import NotOfThisForm
 
 def events(lines: Iterable[bytes]) -> Iterator[Parsed]:
     """Every line that is not blank: its event, or a rejection that names the line."""
-    for number, line in enumerate(lines, 1):
+    for number, raw in enumerate(lines, 1):
+        line = raw.removeprefix(BOM_UTF8) if number == 1 else raw
         if not line.strip():
             continue
         place = f"line {number}"

@@ -53,6 +53,9 @@ def events(
 
     Raises NotOfThisForm before the first event, OSError.
     """
+    for path, count in Counter(path.resolve() for path in paths).items():
+        if count > 1:
+            raise NotOfThisForm(f"{path} is named twice: its trials would count twice")
     records = [record for path in paths for record in _records(path)]
     if not any("trial_type" in record.fields and "time_elapsed" in record.fields for record in records):
         raise NotOfThisForm("no trial has trial_type and time_elapsed: is this jsPsych's data?")
@@ -95,7 +98,7 @@ def _records(path: Path) -> Iterator[Record]:
             for name, text in row.items()
             if text or name in _JSON_COLUMNS
         }
-        yield Record(place, path.name, fields)
+        yield Record(place, str(path), fields)
 
 
 def _from_json(path: Path) -> Iterator[Record]:
@@ -112,9 +115,9 @@ def _from_json(path: Path) -> Iterator[Record]:
         place = _past_blanks(whole, place)
         if not isinstance(trials, list) or not all(isinstance(trial, dict) for trial in trials):
             raise NotOfThisForm(f"{path} is no array of trials, each an object")
-        array = path.name if number == 1 else f"{path.name} array {number}"
+        array = "" if number == 1 else f" array {number}"
         for index, fields in enumerate(trials, 1):
-            yield Record(f"{array} trial {index}", array, fields)
+            yield Record(f"{path.name}{array} trial {index}", f"{path}{array}", fields)
 
 
 def _cell(text: str) -> object:
@@ -160,7 +163,7 @@ def _runs(records: Sequence[Record], session_column: str | None) -> dict[_Key, l
         session = _text(record.fields, session_column) or session
         person = _text(record.fields, person_column) or person
         run = _text(record.fields, run_column) or run
-        apart = "" if session_column is not None else f"{run} {source}"
+        apart = "" if session else f"{run} {source}"
         runs.setdefault((session, person, apart), []).append(record)
     if session_column is not None:
         named = Counter(session for session, _, _ in runs if session)

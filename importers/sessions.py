@@ -1,6 +1,7 @@
 """A session as events: what was told of its games, numbered, with the frame around it.
 
-What cannot be read keeps its number, so that the session is seen to be incomplete rather than shorter.
+What cannot be read keeps its number, so that the session is seen to be incomplete rather than shorter. A session whose start the door
+would refuse is refused whole, in one line: without it the others would be events of nobody.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,6 +10,11 @@ import msgspec
 
 from agents.event_logger import Verdict
 from importers.importing import Parsed
+from science.checks import Flaw, pointer_to, shape_of
+from science.fields import newest
+
+_STARTED = shape_of("session.started", newest()["session.started"])
+_REFERENCE_BYTES_MAX = 512  # of a participant_ref, as the door (agents/event_logger) has it
 
 Told = tuple[str, dict[str, object] | Verdict]  # its place in the input; an event, or why there is none
 
@@ -31,7 +37,8 @@ def session_events(
     session_id: str, opening: Mapping[str, object], games: Sequence[Game], asides: Sequence[Told] = ()
 ) -> Iterator[Parsed]:
     """Every event of a session, numbered: its start, the games one after the other, its end. ``asides`` are events of the frame,
-    in the order of time, which come between those of the games. Equal input gives equal events.
+    in the order of time, which come between those of the games. Equal input gives equal events. Where the session
+    cannot start, one refusal stands for them all.
     """
     protocol = {"games": [{"config": game.config, "game": game.name} for game in games]}
     between: list[Told] = []
@@ -44,6 +51,9 @@ def session_events(
     place, end_t_us = events[-1][0], max(time_of(what) for _, what in events if isinstance(what, dict))
     started = {"kind": "session.started", "t_us": 0, **opening, "protocol": protocol}
     completed = {"kind": "session.completed", "t_us": end_t_us, "last_seq": len(events) + 1}
+    if (flaw := _flaw(session_id, opening)) is not None:
+        yield Parsed(events[0][0], _refused(flaw, len(events) + 2))
+        return
     for seq, (where, what) in enumerate([(events[0][0], started), *events, (place, completed)]):
         yield Parsed(
             where, {"session_id": session_id, "seq": seq, **what} if isinstance(what, dict) else what
@@ -67,6 +77,33 @@ def time_of(event: Mapping[str, object]) -> int:
     t_us = event["t_us"]
     assert isinstance(t_us, int)
     return t_us
+
+
+def _flaw(session_id: str, opening: Mapping[str, object]) -> Flaw | None:
+    """What the door would have against the session's start, or None."""
+    flaw = _STARTED.flaw_of_values({"session_id": session_id, **opening})
+    if flaw is not None:
+        return flaw
+    for name, value in opening.items():
+        if not str(value).strip():
+            return Flaw("missing_field", pointer_to(name), f"{name} is blank", "give one")
+    reference = str(opening.get("participant_ref", ""))
+    size = len(reference.encode("utf-8", "surrogatepass"))
+    if size > _REFERENCE_BYTES_MAX or any("\ud800" <= letter <= "\udfff" for letter in reference):
+        message = f"participant_ref has {size} bytes, allowed are {_REFERENCE_BYTES_MAX}, or half a character"
+        return Flaw("out_of_range", "/participant_ref", message, "give a shorter text of whole characters")
+    return None
+
+
+def _refused(flaw: Flaw, events: int) -> Verdict:
+    """The one verdict on a session that cannot begin."""
+    return Verdict(
+        status="rejected",
+        code=flaw.code,
+        pointer=flaw.pointer,
+        message=f"{flaw.message}: none of the session's {events} events is taken",
+        suggestion=flaw.suggestion,
+    )
 
 
 def _merged(between: Sequence[Told], asides: Sequence[Told]) -> Iterator[Told]:

@@ -2,16 +2,18 @@
 
 import csv
 import gzip
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TextIO, cast
 
 SECOND_US = 1_000_000
 MILLISECOND_US = 1_000
 _TIME_US_MAX = 1_000_000 * SECOND_US  # far beyond what the schemas allow, and far below what an int64 holds
+_NUMBER = re.compile(r" *[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)? *")
 _CELL_CHARS_MAX = 1 << 24  # mouse and eye tracks stand in one cell
 
 Row = tuple[str, dict[str, str]]  # its place, for people to find it; its columns
@@ -64,9 +66,13 @@ def _reader(text: TextIO) -> "csv.DictReader[str]":
 
 
 def micros(row: Mapping[str, object], column: str, unit_us: int = SECOND_US) -> int:
-    """A decimal number of units as whole microseconds, exactly. Raises ValueError, which names the column."""
+    """A decimal number of units, in ASCII, rounded to the nearest microsecond (halfway: to the even one), through no float. Raises
+    ValueError, which names the column.
+    """
     text = str(row.get(column))
     try:
+        if _NUMBER.fullmatch(text) is None:
+            raise InvalidOperation
         time_us = Decimal(text) * unit_us
         if not abs(time_us) < _TIME_US_MAX:
             raise ValueError(f"{column} is {text[:30]!r}, beyond any session")

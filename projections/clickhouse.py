@@ -50,7 +50,8 @@ SELECT session_id, sum(withdrawn), sum(events), sum(measured), sum(metrics), sum
     UNION ALL
     SELECT session_id, 0, 0, 1, countIf(value_micro IS NOT NULL), 0, 0 FROM session_metrics FINAL GROUP BY session_id
     UNION ALL
-    SELECT session_id, 0, 0, 0, 0, count(), countIf(status = 'scored') FROM trait_profiles FINAL GROUP BY session_id
+    SELECT session_id, 0, 0, 0, 0, count(), countIf(status = 'scored') FROM trait_profiles FINAL
+    WHERE {mapping:String} IN ('', mapping) GROUP BY session_id
 )
 GROUP BY session_id ORDER BY session_id
 """
@@ -140,9 +141,9 @@ class ClickHouseStore:
         assert not found or found[0].metric == SESSION, "every measured session has a row of its own"
         return tuple(row for row in found if row.last_offset == last) or None
 
-    def sessions(self) -> tuple[SessionSummary, ...]:
+    def sessions(self, mapping: str | None = None) -> tuple[SessionSummary, ...]:
         """See the port."""
-        return tuple(_summary(*row) for row in self.select(_SESSIONS))
+        return tuple(_summary(*row) for row in self.select(_SESSIONS, {"mapping": mapping or ""}))
 
     def every(self, kind: type[RowT]) -> Iterator[RowT]:
         """See the port. Each call reads over a connection of its own, so others may use the store meanwhile."""

@@ -33,8 +33,7 @@ class SessionSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What the store knows of a session, in counts.
 
     ``open``: events only. ``measured``: metrics, but no profile. ``insufficient``: a profile without any scored trait.
-    ``scored``: at least one trait is scored. ``withdrawn``: erased, whatever else there was. ``traits`` and ``traits_scored``
-    count over all mappings.
+    ``scored``: at least one trait is scored. ``withdrawn``: erased, whatever else there was.
     """
 
     session_id: str
@@ -74,8 +73,8 @@ class Store(Protocol):
     def metrics(self, session_id: str) -> tuple[SessionMetricRow, ...] | None:
         """The session's own row and then its metrics, by name; None where it was not measured."""
 
-    def sessions(self) -> tuple[SessionSummary, ...]:
-        """Every session that has left a row, by id."""
+    def sessions(self, mapping: str | None = None) -> tuple[SessionSummary, ...]:
+        """Every session that has left a row, by id. Traits and status are of the profiles by ``mapping``; None: by all of them."""
 
     def every(self, kind: type[RowT]) -> Iterator[RowT]:
         """Every row of one table, in the order of its key, not all in memory at once."""

@@ -148,7 +148,7 @@ def test_who_pressed_the_wrong_keys_throughout_has_a_reason_and_no_times(tmp_pat
     rows = [row(i, "JUNK", f"0.{400 + 7 * i}", arrow=("LEFT", "RIGHT")[i % 2]) for i in range(20)]
     measures = the_one(imported(written(tmp_path, rows)))
     gives(measures, {"rt.n_valid": 0, "rt.choice_accuracy": 0, "rt.median": "no_valid_responses"})
-    assert measures.conduct.failed is None
+    assert measures.conduct.failed == ()
 
 
 @pytest.mark.parametrize("outcome", ["SuccessfulGo", "JUNK"])
