@@ -66,7 +66,7 @@ def open_control(url: str) -> Engine:
 
 
 def _harden(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    """Durable when committed, and a deleted key leaves no bytes behind (guarantees 5.1)."""
+    """Durable when committed, and a deleted key leaves no bytes behind."""
     connection.isolation_level = None  # SQLAlchemy begins, not the driver
     cursor = connection.cursor()
     for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):

@@ -80,9 +80,7 @@ class SubjectKeys:
         """Forget a subject's key for ever; False when there was none."""
         with self._engine.begin() as connection:
             gone = connection.execute(delete(SUBJECTS).where(SUBJECTS.c.subject_id == subject_id)).rowcount
-        if (
-            self._engine.dialect.name == "sqlite"
-        ):  # until then the bytes stand in the write-ahead log (guarantees 5.1)
+        if self._engine.dialect.name == "sqlite":  # until then the bytes stand in the write-ahead log
             with self._engine.connect() as connection:
                 connection.connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
         return gone == 1

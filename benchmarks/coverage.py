@@ -95,7 +95,7 @@ def designs(task: Task) -> tuple[Design, ...]:
 
 
 def bent(task: Task, game: str, someone: Any) -> Any:
-    """The person, as the stress wants it: bold people burst half of their balloons; long lapses are those of science C3."""
+    """The person, as the stress wants it: bold people burst half of their balloons; long lapses are 500 to 3,000 ms."""
     change: dict[str, Any] = {}
     if task.stress.endswith("bold") and game == "balloon_risk":
         pumps = 64 if task.stress.startswith("64") else 12

@@ -39,7 +39,7 @@ TESTS = {
     "science/session.py": ("session",),
     "science/estimate.py": ("estimate",),
     "science/survival.py": ("survival", "estimate"),
-    "science/measure.py": ("measure", "session", "quality", "bootstrap"),
+    "science/measure.py": ("measure", "session"),
     "science/standing.py": ("standing", "profile"),
 }
 TIMES_LONGER = 3  # a test than with the real module, and so many seconds more: a loop that does not end

@@ -1,4 +1,4 @@
-"""Whether simulated people's known traits come back out of what they do: the acceptance lines of the simulators (science C1-C4)."""
+"""Whether simulated people's known traits come back out of what they do: the acceptance lines of the simulators."""
 
 import random
 from collections.abc import Sequence

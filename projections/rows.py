@@ -17,7 +17,7 @@ from streams.records import DeadLetter, SessionMetrics, TraitProfile
 SESSION = ""
 
 # What the house writes into a session's stream has no seq. Each kind gets a place of its own below 0, so that an erasure
-# does not vanish behind an abandonment; of one kind the first in the log counts (design: the five laws, 2).
+# does not vanish behind an abandonment; of one kind the first in the log counts.
 _HOUSE_SEQ = {"session.abandoned": -1, "session.withdrawn": -2}
 
 

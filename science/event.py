@@ -29,7 +29,7 @@ class Response(Payload, frozen=True, gc=False, kw_only=True):
     latency_us: int
 
     def contradiction(self, seq: int | None, t_us: int | None) -> Contradiction | None:
-        """Both clocks are the participant's own, so the difference is exact (design: events)."""
+        """Both clocks are the participant's own, so the difference is exact."""
         if t_us is not None and self.latency_us != t_us - self.onset_t_us:
             return Contradiction(
                 "latency_us",

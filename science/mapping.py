@@ -56,7 +56,7 @@ class NormSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"{self.id}.v{self.version}"
 
     def fits(self, match: dict[str, int | str]) -> bool:
-        """Whether a play of this configuration may be compared with the sample (science B.3)."""
+        """Whether a play of this configuration may be compared with the sample."""
         return match.keys() == self.match.keys() and all(
             wanted[0] <= match[key] <= wanted[1]  # type: ignore[operator]  # a range is of numbers
             if isinstance(wanted, tuple)
@@ -81,7 +81,7 @@ class Interval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Minimum(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What must be reached before a score is given (science B.6). Percentages in micro-units of 0-100.
+    """What must be reached before a score is given. Percentages in micro-units of 0-100.
 
     ``weight`` is the least share of a trait's weight whose metrics are there.
     """

@@ -1,6 +1,6 @@
 """What a closed session amounts to: its events read in ``seq`` order, once, into metrics, findings and counts.
 
-The walk knows the frame of a session (S1-S6 of science A.0) and hands every game its own events. A place whose event is
+The walk knows the frame of a session (S1-S6) and hands every game its own events. A place whose event is
 missing, conflicting or voided is torn: it may have been any event, so the unit in hand does not count.
 """
 
@@ -103,7 +103,7 @@ class Measures(msgspec.Struct, frozen=True):
 _SAMPLED_EVENTS_MAX = 8_000
 
 # A monotonic clock never goes back. A small step costs quality, event by event; after one of more than a second (it happened in the
-# SRO study, by 11.344 s) another clock is read, and in a long session the few events behind it would hardly cost anything (C5).
+# SRO study, by 11.344 s) another clock is read, and in a long session the few events behind it would hardly cost anything.
 _SET_BACK_US = 1_000_000
 
 

@@ -1,4 +1,4 @@
-"""How carefully a session was played, 0 to 100: Q = 100 (1 - sum of w_k p_k) (science B.7).
+"""How carefully a session was played, 0 to 100: Q = 100 (1 - sum of w_k p_k).
 
 Careless responding shows in two ways, at random and as a pattern (Meade & Craig 2012), so several signs are weighed; each
 penalty p is a rate over the rate at which it is taken as complete, and stays between 0 and the mapping's limit (1, or more for a

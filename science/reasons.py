@@ -6,7 +6,7 @@ no profile.
 
 import msgspec
 
-# What is wrong and what to do about it, by code (science B.6); the seed's own wording where it has one.
+# What is wrong and what to do about it, by code; the seed's own wording where it has one.
 _WORDS: dict[str, tuple[str, str]] = {
     "R_INTEGRITY": (
         "The sequence of events is impossible: {codes} (first at event {seq}).",

@@ -1,4 +1,4 @@
-"""What is too little to go on: the rules of science B.6, each with what was observed, what is required, and what to do."""
+"""What is too little to go on: the rules of docs/mappings/core.md, each with what was observed, what is required, and what to do."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""How reliable a metric is among people: by halves of a session, and by a second session (science B.4).
+"""How reliable a metric is among people: by halves of a session, and by a second session.
 
 *Split half.* Everybody's resampling units (balloons, blocks of five trials, rounds) are cut into two halves at random, many times
 over; each time the metric is measured on either half by the very code that measures a session, correlated over people (Pearson),

@@ -1,4 +1,4 @@
-"""Where a person stands in a reference sample: each metric as z, their weighted composite, and how sure both are (science B.1-B.5).
+"""Where a person stands in a reference sample: each metric as z, their weighted composite, and how sure both are.
 
 Everything is in micro-units: z, its standard error, weights; variances in squared micro-units unless said.
 
@@ -156,7 +156,7 @@ def student(z: int, df: int | None) -> int:
 
 
 def folded(z: int, fold: Fold) -> int:
-    """f(z), brought to mean 0 and SD 1 of the reference sample (science B.2)."""
+    """f(z), brought to mean 0 and SD 1 of the reference sample."""
     z = abs(z) * fold.shrink // MICRO
     f = micro(normal_quantile(2 * normal_cdf(-q32(z))))
     return micro_ratio(max(-fold.limit, min(fold.limit, f)) - fold.mean, fold.sd)
@@ -235,7 +235,7 @@ def _fold_slope(z: int, se: int, fold: Fold) -> int:
 
 
 def _own_error(term: Term, interval: Interval) -> tuple[int, None, str]:
-    """The metric's own standard error; where it is 0, all units being alike, the sample's reliability stands in (B.4)."""
+    """The metric's own standard error; where it is 0, all units being alike, the sample's reliability stands in."""
     assert term.norm is not None
     assert term.se is not None
     if term.se == 0:
@@ -303,7 +303,7 @@ def _half(
 
 
 def norms_variance(used: Sequence[Term], scale: int) -> int:
-    """What the size of the norm sets leaves unsure: 1/N + z^2/2N of each mean and SD (science B.3); micro-units."""
+    """What the size of the norm sets leaves unsure: 1/N + z^2/2N of each mean and SD; micro-units."""
     total = 0
     for term in used:
         assert term.norm is not None
@@ -315,7 +315,7 @@ def norms_variance(used: Sequence[Term], scale: int) -> int:
 
 
 def _day_variance(used: Sequence[Term], scale: int) -> int | None:
-    """What another day would add: the part of the reliable variance that a retest does not find again (B.5)."""
+    """What another day would add: the part of the reliable variance that a retest does not find again."""
     days = 0
     for term in used:
         assert term.norm is not None

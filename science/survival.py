@@ -28,7 +28,7 @@ class Intended(msgspec.Struct, frozen=True):
 def intended_pumps(balloons: Iterable[tuple[int, bool]]) -> Intended:
     """Estimate from (pumps, exploded) pairs, at least one; ``exploded`` counts the bursting pump among the pumps.
 
-    The mean is the area under the survival curve S up to the largest count (science A.2). Its variance is Greenwood's,
+    The mean is the area under the survival curve S up to the largest count. Its variance is Greenwood's,
     sum over l of (area right of l)^2 s_l / (n_l (n_l - s_l)), times n / (n - 1) for small samples; the logarithm's follows
     by the delta method. The logarithm is taken of max(mean, 1/2), so that never pumping has a value too.
     """

@@ -47,7 +47,7 @@ _PARTICIPANT_REF = Field(
 )
 _SUBJECT_ID, _CONFIG_HASH = "0" * 32, "0" * 64  # in place of what the door works out
 
-_ONSET_SLACK_US = 50_000  # R4 (science A.4): an onset may be told as of the frame to come
+_ONSET_SLACK_US = 50_000  # R4: an onset may be told as of the frame to come
 _REASON_MAX = 200  # of what msgspec says, which may quote the sender
 
 

@@ -1,4 +1,4 @@
-"""People who decide pump by pump, as the models par4 and EWMV say (science A.2, Advanced 1 and 2): the other simulators of C1.
+"""People who decide pump by pump, as the models par4 and EWMV say (docs/games/balloon_risk.md): other simulators than balloon_risk.py.
 
 A mind is asked at each opportunity for the logit of pumping; what it knows are the pumps and bursts of earlier balloons.
 """

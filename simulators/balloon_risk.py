@@ -1,4 +1,4 @@
-"""People with known traits who play balloon risk: the simulator C1 of the science, with committed bursts.
+"""People with known traits who play balloon risk: the simulator, with committed bursts.
 
 A person means to pump exp(mu + ...) times; bursts, drift, after-effects of a loss and noise do the rest.
 """
@@ -43,7 +43,7 @@ class Design(msgspec.Struct, frozen=True):
 
 
 def person(latent: Latent, design: Design) -> Person:
-    """Make a person (science C1)."""
+    """Make a person."""
     return Person(
         mu=math.log(0.30 * design.max_pumps) + 0.35 * latent("mu"),
         sigma=math.exp(math.log(0.28) + 0.45 * latent("sigma")),

@@ -1,4 +1,4 @@
-"""Cheats and dirt: honest events bent as cheating clients, broken clocks and bad networks would bend them (science C5).
+"""Cheats and dirt: honest events bent as cheating clients, broken clocks and bad networks would bend them.
 
 Every bend is a function of the events of one session, in order, and of dice. Those that a client would send as a session of its
 own are numbered again; those that happen on the way keep the numbers they had.

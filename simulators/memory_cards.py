@@ -1,4 +1,4 @@
-"""People with known traits who play memory cards: the simulator C2 of the science, with committed layouts.
+"""People with known traits who play memory cards: the simulator, with committed layouts.
 
 They play as perfect memory would (Velleman & Warrington 2013): a known pair at once; else a card that they do not know, then its
 mate if they remember where it lies, else another card that they do not know. What is forgotten or never noticed costs turns.
@@ -70,7 +70,7 @@ class Turn(NamedTuple):
 
 
 def person(latent: Latent, design: Design) -> Person:
-    """Make a person: encode ~ Beta(12, 3), decay ~ logN(3, .5), slip ~ Beta(1, 30), learning ~ |N(0, .03)| (science C2).
+    """Make a person: encode ~ Beta(12, 3), decay ~ logN(3, .5), slip ~ Beta(1, 30), learning ~ |N(0, .03)|.
 
     The latencies are assumed: about 0.7 s a flip.
     """

@@ -1,4 +1,4 @@
-"""People with known traits who play reaction timer: the simulator C3 of the science, with committed foreperiods.
+"""People with known traits who play reaction timer: the simulator, with committed foreperiods.
 
 A reaction is ex-Gaussian: a normal part (mu, sigma) and an exponential one (tau). Both parts are carried over a little from trial
 to trial, and time on task makes everyone slower. Some trials lapse, are missed, or are begun too early.

@@ -1,4 +1,4 @@
-"""What goes on in people who pump balloons: three models of single choices and their fits (science A.2, Advanced 1-3).
+"""What goes on in people who pump balloons: three models of single choices and their fits.
 
 Balloons come in the order of play. ``pumps`` has shape (n,), whole numbers, the bursting pump included; ``exploded`` has shape
 (n,), booleans or 0 and 1. Before a balloon burst or was kept there were p + 1 - e opportunities l = 1, 2, ...: at l <= p the

@@ -1,4 +1,4 @@
-"""Memory cards: how turns fall over the rounds, and how a place seen is lost with the flips since (science A.3, advanced)."""
+"""Memory cards: how turns fall over the rounds, and how a place seen is lost with the flips since."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Reaction times as a sum of two parts, and as a decision that drifts: ex-Gaussian, EZ-diffusion, d' (science A.4).
+"""Reaction times as a sum of two parts, and as a decision that drifts: ex-Gaussian, EZ-diffusion, d'.
 
 An ex-Gaussian time is a normal one (``mu``, ``sigma``) plus an exponential one (mean ``tau``): mean mu + tau, variance
 sigma^2 + tau^2, third central moment 2 tau^3. The order of the times does not matter.

@@ -54,7 +54,7 @@ def test_a_careful_session_has_all_hundred() -> None:
     ],
 )
 def test_a_rate_costs_its_share_of_the_weight(sign: str, field: str, count: int, points: int) -> None:
-    """w times rate over full rate, at most w (B.7)."""
+    """w times rate over full rate, at most w."""
     found = judged(conduct=Conduct(responses=100, units=100, **{field: count}))
     assert found.lost[sign] == points * POINT
     assert found.score == (100 - points) * POINT

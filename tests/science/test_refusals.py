@@ -1,4 +1,4 @@
-"""Each rule of refusal (science B.6) by a whole session that breaks it and no other, under core@1.0.0: its code, its figures, its words,
+"""Each rule of refusal by a whole session that breaks it and no other, under core@1.0.0: its code, its figures, its words,
 and no number of the trait anywhere. Where core cannot refuse by one rule alone, a mapping made from it does, and the case says why.
 """
 

@@ -102,7 +102,7 @@ def test_the_traits_are_distributed_as_published() -> None:
 
 
 def test_who_played_well_once_plays_well_again() -> None:
-    """Excess turns of 6 rounds of 12 pairs are reliable: two sessions of the same people agree (science C2: at least .8)."""
+    """Excess turns of 6 rounds of 12 pairs are reliable: two sessions of the same people agree."""
     dice, faces, found = random.Random(5), [n // 2 for n in range(24)], []
     for _ in range(150):
         someone = a_person(dice, Design())

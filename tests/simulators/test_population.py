@@ -77,7 +77,7 @@ def turns(events: list[Fields]) -> float:
 def test_sessions_of_two_days_agree_as_those_of_real_people_do(
     design: Design, metric: Callable[[list[Fields]], float], people: int, published: float
 ) -> None:
-    """Retest correlations of science section 0, error of both sessions included."""
+    """Published retest correlations, error of both sessions included."""
     by_person = defaultdict(list)
     for _, sitting, events in crowd(people, 3, design, occasions=2):
         if sitting.is_finished:

@@ -60,7 +60,7 @@ def test_the_traits_are_distributed_as_published() -> None:
 
 
 def test_the_traits_are_found_again() -> None:
-    """From 150 trials of people whose attention never lapses: mu and tau at .9, sigma at .5 (science C3). A lapse looks like tau."""
+    """From 150 trials of people whose attention never lapses: mu and tau at .9, sigma at .5. A lapse looks like tau."""
     pairs = []
     for _, sitting, _ in crowd(48, 3, Design(trials=150)):
         someone = msgspec.structs.replace(sitting.people["reaction_timer"], lapse=0.0)

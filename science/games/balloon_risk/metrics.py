@@ -1,4 +1,4 @@
-"""Balloon risk: the metrics of science A.2, read as its rulings in H say. Everything is exact until one rounding.
+"""Balloon risk: the metrics of docs/games/balloon_risk.md. Everything is exact until one rounding.
 
 Over the scored balloons, in order: p is the number of pumps (the bursting pump counts), latencies below 100 ms are left out
 of every latency metric, and a balloon follows a loss or a win only if the one before it in the game is scored.
@@ -226,7 +226,7 @@ def _after_outcomes(accounts: Sequence[Account]) -> dict[str, _Found]:
 
 
 def _trends(balloons: Sequence[ScoredBalloon]) -> dict[str, _Found]:
-    """Descriptive only: the parallel form of these has a reliability of .04 and below (science 0)."""
+    """Descriptive only: the parallel form of these has a reliability of .04 and below."""
     collected = [b for b in balloons if not b.exploded]
     pumps = Line([b.i for b in collected], [b.pumps for b in collected])
     earned = [b.pumps * b.value_c if not b.exploded else 0 for b in balloons]

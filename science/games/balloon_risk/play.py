@@ -1,7 +1,7 @@
 """Balloon risk: one playing of it, as a state machine over its events.
 
 Rules of this file: everything that moves a balloon stands in ``_NEXT``; what an event may say is checked in ``_accept``; an
-impossible event is a finding (B1-B9 of science A.2), voids its balloon, and never raises.
+impossible event is a finding (B1-B11, docs/games/balloon_risk.md), voids its balloon, and never raises.
 """
 
 from collections import Counter
@@ -49,7 +49,7 @@ class Balloon(msgspec.Struct):
         return self.end in {"exploded", "collected"} and not self.void and not self.practice
 
 
-# Where a balloon may go from where it is (science A.2): shown -> pumped* -> exploded | collected | timed_out.
+# Where a balloon may go from where it is: shown -> pumped* -> exploded | collected | timed_out.
 # "torn" follows an event that is missing or does not count: it takes anything until the next balloon is shown.
 _NEXT: dict[tuple[str, type[Payload]], str] = {
     ("idle", Shown): "shown",
@@ -153,7 +153,7 @@ class BalloonPlay:
         )
 
     def match(self) -> dict[str, int | str]:
-        """Pumps scale with the largest possible count, so norms never cross it (science B.3)."""
+        """Pumps scale with the largest possible count, so norms never cross it."""
         return {"burst_law": self.config.burst_law, "max_pumps": self.config.max_pumps}
 
     # ------------------------------------------------------------------------------------------------- one event
@@ -278,7 +278,7 @@ def _kind(payload: Payload) -> str:
 
 
 def _failed(scored: list[Balloon], latencies: list[int]) -> tuple[str, ...]:
-    """Why these cannot be the answers of someone who decided (science B.7)."""
+    """Why these cannot be the answers of someone who decided."""
     if scored and all(balloon.pumps == 0 for balloon in scored):
         return ("inert",)
     return ("automaton",) if is_automaton(latencies) else ()

@@ -1,4 +1,4 @@
-"""Memory cards: the metrics of science A.3, read as its rulings in H say. Everything is exact until one rounding.
+"""Memory cards: the metrics of docs/games/memory_cards.md. Everything is exact until one rounding.
 
 Over the scored rounds, in order: T is the number of turns of a round, E and Var are the mean and the variance of the turns of
 perfect memory (``optimal.py``), r is the round's number, and latencies below 100 ms are left out of every latency metric but

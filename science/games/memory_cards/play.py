@@ -1,7 +1,7 @@
 """Memory cards: one playing of it, as a state machine over its events.
 
 Rules of this file: everything that moves a round stands in ``_NEXT``; what an event may say is checked in ``_accept``; an
-impossible event is a finding (M1-M10 of science A.3), voids its round, and never raises.
+impossible event is a finding (M1-M10, docs/games/memory_cards.md), voids its round, and never raises.
 """
 
 from hashlib import sha256
@@ -69,7 +69,7 @@ class Board(msgspec.Struct):
         return self.n_pairs - len(self.removed) // 2
 
 
-# Where a round may go from where it is (science A.3): dealt -> (first -> second -> dealt)* -> completed | timed out.
+# Where a round may go from where it is: dealt -> (first -> second -> dealt)* -> completed | timed out.
 # "torn" follows an event that is missing or does not count: it takes anything until the next round is started.
 _NEXT: dict[tuple[str, type[Payload]], str] = {
     ("idle", RoundStarted): "dealt",
@@ -89,7 +89,7 @@ _OPEN = frozenset({"dealt", "first", "second"})
 
 _SLACK_US = 50_000  # M8, M10: two readings of one browser clock may disagree by this much
 _SLOW_US = 3_000_000
-_TOO_FAST_US = 150_000  # nobody sees a card and decides in less, as a rule (science B.7: median below 150 ms)
+_TOO_FAST_US = 150_000  # nobody sees a card and decides in less, as a rule
 _TOO_FAST_FLIPS = 20
 
 _Flaw = tuple[str, str]  # the invariant, and how it is broken
@@ -179,7 +179,7 @@ class MemoryPlay:
         )
 
     def match(self) -> dict[str, int | str]:
-        """Chance leaves more turns to more pairs, and practice makes better, so norms cross neither (science B.3)."""
+        """Chance leaves more turns to more pairs, and practice makes better, so norms cross neither."""
         return {"n_pairs": self.config.n_pairs, "rounds": self.config.rounds}
 
     # ------------------------------------------------------------------------------------------------- one event
@@ -337,7 +337,7 @@ def _timed_out(boards: list[Board]) -> list[Board]:
 
 
 def _failed(latencies: list[int]) -> tuple[str, ...]:
-    """Why these sorted latencies, two a turn, cannot be those of someone who looked (science B.7)."""
+    """Why these sorted latencies, two a turn, cannot be those of someone who looked."""
     n = len(latencies)
     if n >= _TOO_FAST_FLIPS and latencies[n // 2 - 1] + latencies[n // 2] < 2 * _TOO_FAST_US:
         return ("too_fast",)

@@ -1,4 +1,4 @@
-"""Reaction timer: the metrics of science A.4, read as its rulings in H say. Everything is exact until one rounding.
+"""Reaction timer: the metrics of docs/games/reaction_timer.md. Everything is exact until one rounding.
 
 Over the scored trials of one kind of game: X are the reaction times of right responses of at least 100 ms, n is their number; F
 are the presses before the stimulus and those less than 100 ms after it; L are the X of at least 500 ms and the missed trials; N are

@@ -1,7 +1,7 @@
 """Reaction timer: one playing of it, as a state machine over its events.
 
 Rules of this file: everything that moves a trial stands in ``_NEXT``; what an event may say is checked in ``_accept``; an
-impossible event is a finding (R1-R11, S3), voids its trial, and never raises. R1-R9 are those of science A.4; R10 is the
+impossible event is a finding (R1-R11, S3), voids its trial, and never raises. R1-R9 are those of docs/games/reaction_timer.md; R10 is the
 commitment to the foreperiods, R11 the number of trials that the protocol plans.
 """
 
@@ -88,7 +88,7 @@ class Trial(msgspec.Struct):
         return self.outcome is not None and not self.void and not self.practice
 
 
-# Where a trial may go from where it is (science A.4): started -> (false_start | shown -> (responded | missed)).
+# Where a trial may go from where it is: started -> (false_start | shown -> (responded | missed)).
 # "torn" follows an event that is missing or does not count: it takes anything until the next trial starts.
 _NEXT: dict[tuple[str, type[Payload]], str] = {
     ("idle", TrialStarted): "started",
@@ -191,11 +191,11 @@ class ReactionPlay:
         )
 
     def match(self) -> dict[str, int | str]:
-        """A choice takes longer than a reaction, and norms are of a number of trials (science B.3)."""
+        """A choice takes longer than a reaction, and norms are of a number of trials."""
         return {"kind": self.config.kind, "trials": self.config.trials}
 
     def _failed(self, scored: list[Trial], outcomes: Counter[str | None]) -> tuple[str, ...]:
-        """Why these cannot be the answers of someone who looked (science B.7)."""
+        """Why these cannot be the answers of someone who looked."""
         idle = outcomes["missed"] + outcomes["rejected"]
         if len(scored) >= _JUDGED and idle == len(scored):
             return ("inert",)

@@ -1,6 +1,6 @@
 """Reaction timer: what is left of a play once it is over, in blocks of trials.
 
-Neighbouring reaction times resemble each other (lag-1 autocorrelation of ln-speeds .23: science B.4), so that single trials would
+Neighbouring reaction times resemble each other (lag-1 autocorrelation of ln-speeds .23), so that single trials would
 promise too narrow an interval: the unit that is drawn anew is a block of five.
 """
 

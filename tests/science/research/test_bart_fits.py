@@ -28,7 +28,7 @@ Balloons = tuple[list[int], list[int]]
 
 
 def prior_of(fit: Par4Fit | EwmvFit, max_pumps: int) -> tuple[list[float], list[float]]:
-    """Means and standard deviations of z (science A.2)."""
+    """Means and standard deviations of z."""
     probit = NORMAL.inv_cdf(2 / max_pumps)
     if isinstance(fit, Par4Fit):
         return [-probit, -4, 0, log(16 / max_pumps)], [0.5, 2, 0.7, 0.7]

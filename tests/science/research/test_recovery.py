@@ -1,4 +1,4 @@
-"""People with known parameters are found again (science C, acceptance lines). Larger samples stand in the docstrings."""
+"""People with known parameters are found again. Larger samples stand in the docstrings."""
 
 from math import exp, log
 from random import Random
