@@ -1,9 +1,9 @@
-# make env | demo | test | check | docs | science | bench | kafka: each makes the environment first, from the hashed lock.
+# make env | demo | test | check | docs | science | mutants | bench | kafka: each makes the environment first, from the hashed lock.
 PYTHON ?= python3
 DATA ?= .kymograph
 BIN := .venv/bin
 
-.PHONY: env demo test check docs science bench kafka lock
+.PHONY: env demo test check docs science mutants bench kafka lock
 
 env: .venv/made
 
@@ -40,6 +40,10 @@ docs: env
 # Whether the numbers can be signed: recovery of known traits, coverage of every interval; about 15 minutes on 2 cores.
 science: env
 	$(BIN)/python -m benchmarks.acceptance --write
+
+# Whether the tests notice small faults in the fold and the kernel; about half an hour on one core.
+mutants: env
+	$(BIN)/python -m benchmarks.mutation > .mutants.jsonl
 
 bench: env
 	$(BIN)/python -m benchmarks.scoring

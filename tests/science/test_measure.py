@@ -12,6 +12,7 @@ from science.games import GAMES
 from science.games.balloon_risk.metrics import DEFINITIONS
 from science.games.balloon_risk.vocabulary import GameStarted, TimedOut
 from science.games.reaction_timer.metrics import DEFINITIONS as REACTION_DEFINITIONS
+from science.games.reaction_timer.vocabulary import Missed
 from science.measure import Measures, Noticed
 from science.vocabulary import (
     CheckAnswered,
@@ -96,6 +97,24 @@ def test_s2_a_game_event_needs_its_game() -> None:
     stray: Step = (0, TimedOut(1))
     assert codes_of(measured([steps[0], stray, *steps[1:]])) == {"S2": 1}
     assert codes_of(measured([*steps[:-1], (steps[-1][0], TimedOut(1)), steps[-1]])) == {"S2": 1}
+
+
+def test_s2_a_game_takes_only_its_own_events() -> None:
+    """A reaction while the balloons are open is none of theirs: it is impossible, and changes nothing."""
+    steps = session_steps(PERSON)
+    strayed = measured([*steps[:5], (steps[4][0], Missed(1, 4_000_000)), *steps[5:]])
+    assert codes_of(strayed) == {"S2": 1}
+    assert strayed.metrics == measured(steps).metrics
+
+
+def test_s2_a_game_that_is_overtaken_has_ended() -> None:
+    """With the objections that it makes at its end: here a balloon more than was planned."""
+    configs = [game_config(3), game_config(3, value_c=7)]
+    steps: list[Step] = [(0, started(protocol_of(configs)))]
+    steps += game_steps([*PERSON, (2, "collected")], configs[0], completion=None)
+    place = len(steps)
+    steps += game_steps(PERSON, configs[1], begin_us=steps[-1][0])
+    assert Noticed("B9", "integrity", 1, place) in measured(ended(steps)).findings
 
 
 def test_s3_the_protocol_is_what_was_hashed() -> None:

@@ -17,6 +17,7 @@ from science.standing import (
     count_of,
     covariance,
     folded,
+    norms_variance,
     probability,
     stand,
     student,
@@ -335,6 +336,14 @@ def test_an_optional_metric_needs_its_game_played_enough_and_a_required_one_is_j
     terms = [msgspec.structs.replace(term, is_counted=False) for term in terms_of(found, by, RULE)]
     standing = certain(stand(terms, found, by, RULE))
     assert [term.rule.metric for term in standing.terms] == ["a"]
+
+
+def test_the_norms_own_uncertainty_is_that_of_their_mean_and_sd() -> None:
+    """1/N + z^2/2N: at z = 2 and N = 100 it is .03, and a weight of a half makes a quarter of it."""
+    (term, *_) = terms_of(measures(VALUES, COVARIANCES, UNITS), published(RULE, NORMS), RULE)
+    term = msgspec.structs.replace(term, z=2 * M, norm=msgspec.structs.replace(NORMS["a"], n=100))
+    assert norms_variance([term], M) == 7_500
+    assert norms_variance([], M) == 0
 
 
 def test_of_a_required_group_what_was_played_enough_is_used() -> None:
