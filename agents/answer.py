@@ -45,8 +45,8 @@ def answer(row: TraitProfileRow) -> dict[str, Any]:
     }
     scores = {name: traits[name]["score"] if name in traits else None for name in TRAITS}
     if not any(trait["status"] == "scored" for trait in traits.values()):
-        nearest = max(traits.values(), key=lambda trait: trait["completeness"])
-        reason = next(iter(nearest["reasons"]), None)
+        nearest = sorted(traits.values(), key=lambda trait: trait["completeness"], reverse=True)
+        reason = next((reason for trait in nearest for reason in trait["reasons"]), None)
         guidance = {
             "error": reason["message"] if reason else "No trait is scored.",
             "required_fields": ["session_id", "event_data"],

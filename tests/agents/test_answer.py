@@ -91,6 +91,35 @@ def test_a_profile_says_where_it_comes_from() -> None:
     assert json.loads(json.dumps(told)) == told
 
 
+def refused(completeness: int, suggestion: str) -> dict[str, object]:
+    trait = msgspec.json.decode(REFUSED.profile)["traits"]["risk_tolerance"]
+    details = {"scored": 2, "needed": 10, "more": 8, "unit": suggestion, "of": suggestion}
+    reasons = [reason | {"details": details} for reason in trait["reasons"] if reason["code"] == "R_SAMPLE"]
+    return trait | {"completeness": completeness, "reasons": reasons}
+
+
+def test_guidance_is_about_the_trait_that_lacks_least() -> None:
+    """Who played balloons is not told about trials that were never given."""
+    profile = msgspec.json.decode(REFUSED.profile)
+    profile["traits"] = {
+        "consistency": refused(0, "trials"),
+        "risk_tolerance": refused(70_000_000, "balloons"),
+    }
+    told = answer(msgspec.structs.replace(REFUSED, profile=json.dumps(profile).encode()))
+    assert "balloons" in told["suggestion"]
+    assert "trials" not in told["suggestion"]
+
+
+def test_a_trait_beside_the_seed_s_five_is_no_error() -> None:
+    """A profile of which any trait is scored is an answer, whatever the trait is called."""
+    profile = msgspec.json.decode(SCORED.profile)
+    profile["traits"] = {"vigilance": profile["traits"]["risk_tolerance"]}
+    told = answer(msgspec.structs.replace(SCORED, profile=json.dumps(profile).encode()))
+    assert "error" not in told
+    assert [told[name] for name in TRAITS] == [None] * 5
+    assert told["confidence_interval"] == 0.95
+
+
 def test_a_mapping_that_listens_to_nothing_played_still_gives_guidance() -> None:
     """Even without a trait there is an answer that says what to do."""
     profile = json.loads(SCORED.profile) | {"traits": {}}
