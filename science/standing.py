@@ -5,7 +5,7 @@ Everything is in micro-units: z, its standard error, weights; variances in squar
 The variance of a composite is moderated, game by game (the empirical-Bayes variance of Smyth 2004): S, what the influences of this
 session's units add up to on nu = units - 1 degrees of freedom, is weighed with P, the error variance that the sample's
 reliability predicts for a session of this length, on nu_0: V = (nu_0 P + nu S) / (nu_0 + nu). So a session whose few units
-happen to agree does not look surer than it can be, and one without any spread has a variance too. The variances of the games
+happen to agree does not look surer than it can be; one without any spread tells nothing of its error, and has P. The variances of the games
 add up; Student's quantile at Welch and Satterthwaite's degrees of freedom makes the interval.
 """
 
@@ -252,7 +252,7 @@ def _moderated_error(used: Sequence[Term], measures: Measures, scale: int, prior
         mine = [term for term in used if term.rule.game == game]
         session, prior = _variances(mine, mine, precision)
         variance = _moderated(session, prior, precision.units - 1, prior_df)
-        shares.append((variance, prior_df + precision.units - 1))
+        shares.append((variance, prior_df + (precision.units - 1 if session else 0)))
         total += variance
     spread = sum(micro_ratio(variance * variance, df) for variance, df in shares)
     df = total * total * MICRO * MICRO // spread if spread else shares[0][1] * MICRO
@@ -285,7 +285,8 @@ def _error_variance(norm: Norm, units: int) -> int:
 
 
 def _moderated(session: int, prior: int, df: int, prior_df: int) -> int:
-    return (df * session + prior_df * prior) // (df + prior_df)
+    """Where all units are alike, and show no spread, the sample's error variance stands in."""
+    return (df * session + prior_df * prior) // (df + prior_df) if session else prior
 
 
 # ---------------------------------------------------------------------------------------------------------- its interval

@@ -182,11 +182,18 @@ def test_the_prior_weighs_by_its_degrees_of_freedom(prior_df: int) -> None:
 
 
 def test_units_that_agree_by_chance_are_not_believed() -> None:
-    """No spread at all leaves the prior's share of the error, and never an error of 0."""
+    """No spread at all tells nothing of the error: it is the sample's, on the sample's degrees of freedom, and never 0."""
     none = {"balloon_risk": {"a": {"a": 0.0}, "b": {"a": 0.0, "b": 0.0}}, "reaction_timer": {"c": {"c": 0.0}}}
     found = certain(standing_of(measures(VALUES, none, UNITS), published(RULE, NORMS)))
-    rng = oracle()
-    assert 0 < found.sem < rng[1] * M
+    assert found.sem == pytest.approx(oracle(10**9)[1] * M, abs=3)
+    assert found.df is not None
+    assert 8 * M <= found.df <= 16 * M  # two games
+    one = {
+        "balloon_risk": {"a": {"a": 0.0}, "b": {"a": 0.0, "b": 0.0}},
+        "reaction_timer": COVARIANCES["reaction_timer"],
+    }
+    other = certain(standing_of(measures(VALUES, one, UNITS), published(RULE, NORMS)))
+    assert other.df != found.df
 
 
 def test_the_covariance_of_a_composite_with_itself_is_its_variance() -> None:
@@ -316,7 +323,7 @@ def test_what_is_surely_without_error_has_the_first_games_degrees_of_freedom() -
     none = {"balloon_risk": {"a": {"a": 0.0}, "b": {"a": 0.0, "b": 0.0}}, "reaction_timer": {"c": {"c": 0.0}}}
     perfect = {name: msgspec.structs.replace(norm, reliability=M) for name, norm in NORMS.items()}
     standing = certain(standing_of(measures(VALUES, none, UNITS), published(RULE, perfect)))
-    assert (standing.sem, standing.df, standing.reliability) == (0, (8 + 29) * M, 100 * M)
+    assert (standing.sem, standing.df, standing.reliability) == (0, 8 * M, 100 * M)
 
 
 @pytest.mark.parametrize("absent", ["norm", "error"])
