@@ -34,8 +34,8 @@ def answer(row: TraitProfileRow) -> dict[str, Any]:
         "engine_version": row.engine_version,
     }
     correlations = {
-        trait: {other: _decimal(value) for other, value in row.items()}
-        for trait, row in profile.get("correlations", {}).items()
+        trait: {other: _decimal(value) for other, value in others.items()}
+        for trait, others in profile.get("correlations", {}).items()
     }
     body = {
         "session_id": profile["session_id"],

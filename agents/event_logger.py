@@ -36,7 +36,7 @@ _REMEMBERED_MAX = 1 << 17  # identities in the bounded memory: about 30 MB
 _RANDOM_ID = re.compile(r"[0-9a-f]{32}")
 
 _HOUSE_KINDS = {"session.abandoned", "session.withdrawn"}
-_REFERENCE_BYTES_MAX = 512  # encrypted it must fit the schema's subject_cipher
+REFERENCE_BYTES_MAX = 512  # encrypted it must fit the schema's subject_cipher
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -206,8 +206,8 @@ class EventLogger:
             message = "participant_ref is a non-empty string, and stands instead of subject_id"
             raise Unreadable(Flaw("wrong_type", "/participant_ref", message, "send one of the two"))
         size = len(participant_ref.encode("utf-8", "surrogatepass"))
-        if size > _REFERENCE_BYTES_MAX or not _is_unicode(participant_ref):
-            message = f"participant_ref has {size} bytes or half a character; {_REFERENCE_BYTES_MAX} bytes are allowed"
+        if size > REFERENCE_BYTES_MAX or not _is_unicode(participant_ref):
+            message = f"participant_ref has {size} bytes or half a character; {REFERENCE_BYTES_MAX} bytes are allowed"
             raise Unreadable(
                 Flaw("out_of_range", "/participant_ref", message, "send a shorter text of whole characters")
             )

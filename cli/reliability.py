@@ -64,9 +64,7 @@ def studied(store: Store, norm_sets: Sequence[NormSet], permutations: int) -> li
         shared.setdefault(people.digest(), []).append((norms, people))
     rows = []
     for digest, sharing in shared.items():
-        people = sharing[0][
-            1
-        ]  # those that count are the same, those that are left out may have other reasons
+        _, people = sharing[0]  # those that count are the same; the left out may have other reasons
         game = GAMES[people.game]
         metrics = sorted({metric for norms, _ in sharing for metric in norms.metrics})
         halved = split_half(game, _counted(people.firsts), metrics, permutations)

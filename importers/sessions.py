@@ -8,13 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from agents.event_logger import Verdict
+from agents.event_logger import REFERENCE_BYTES_MAX, Verdict
 from importers.importing import Parsed
 from science.checks import Flaw, pointer_to, shape_of
 from science.fields import newest
 
 _STARTED = shape_of("session.started", newest()["session.started"])
-_REFERENCE_BYTES_MAX = 512  # of a participant_ref, as the door (agents/event_logger) has it
 
 Told = tuple[str, dict[str, object] | Verdict]  # its place in the input; an event, or why there is none
 
@@ -89,8 +88,8 @@ def _flaw(session_id: str, opening: Mapping[str, object]) -> Flaw | None:
             return Flaw("missing_field", pointer_to(name), f"{name} is blank", "give one")
     reference = str(opening.get("participant_ref", ""))
     size = len(reference.encode("utf-8", "surrogatepass"))
-    if size > _REFERENCE_BYTES_MAX or any("\ud800" <= letter <= "\udfff" for letter in reference):
-        message = f"participant_ref has {size} bytes, allowed are {_REFERENCE_BYTES_MAX}, or half a character"
+    if size > REFERENCE_BYTES_MAX or any("\ud800" <= letter <= "\udfff" for letter in reference):
+        message = f"participant_ref has {size} bytes, allowed are {REFERENCE_BYTES_MAX}, or half a character"
         return Flaw("out_of_range", "/participant_ref", message, "give a shorter text of whole characters")
     return None
 

@@ -1,20 +1,18 @@
 """The released mapping over whole sessions of three games: scored or refused, and never a number beside a refusal."""
 
+from itertools import chain
+
 import msgspec
 import pytest
 
-from agents.event_logger import EventLogger
+from benchmarks.replicates import measures_of
 from science.game import Game
 from science.mapping import Published, load
-from science.measure import Measures, measure
+from science.measure import Measures
 from science.profile import Profile, infer
-from science.session import Session
 from science.standing import covariance, stand, terms_of
 from simulators import balloon_risk, memory_cards, reaction_timer
 from simulators.people import crowd
-from streams.codec import Codec
-from streams.memory import MemoryLog
-from streams.topics import EVENTS
 
 CORE = "core@1.0.0"
 DESIGNS = (balloon_risk.Design(), reaction_timer.Design(), memory_cards.Design())
@@ -23,16 +21,7 @@ DESIGNS = (balloon_risk.Design(), reaction_timer.Design(), memory_cards.Design()
 @pytest.fixture(scope="module")
 def everyone() -> list[Measures]:
     """Twenty simulated people who may play three games each, through the public door."""
-    codec, log = Codec(), MemoryLog()
-    logger = EventLogger(log, control_url="sqlite://", codec=codec)
-    for _, _, events in crowd(20, 5, *DESIGNS):
-        assert all(verdict.status == "accepted" for verdict in logger.record(events))
-    sessions: dict[str, Session] = {}
-    for partition in range(16):
-        for record in log.read(EVENTS.name, partition, 0):
-            event = codec.decode(record.value)
-            sessions.setdefault(event.session_id, Session(event.session_id)).step(event)
-    return [measure(session) for session in sessions.values() if session.closed is not None]
+    return measures_of(chain.from_iterable(events for _, _, events in crowd(20, 5, *DESIGNS)))
 
 
 def profile(measures: Measures, name: str = CORE) -> Profile:

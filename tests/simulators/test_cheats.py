@@ -5,7 +5,6 @@ costs so much quality that nothing is scored, or leaves too little to score, or 
 import random
 from collections.abc import Mapping, Sequence
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +23,7 @@ from simulators.cheats import CHEATS, _moved, bent
 from simulators.people import crowd, protocol_of
 from simulators.sitting import Fields
 from streams.memory import MemoryLog
-from tests.agents.doors import CODEC, counts, metrics, profiles
+from tests.agents.doors import CODEC, counts, known, metrics, profiles
 from tests.simulators.folding import plays_of
 
 CORE = load("core@1.0.0")
@@ -80,15 +79,6 @@ class Outcome(NamedTuple):
 def as_honest(name: str) -> tuple[Outcome, ...]:
     """What they amount to."""
     return tuple(through(events) for events in honest(name))
-
-
-def known(event: Fields) -> Fields:
-    """The event with an id of its subject that is the same at every door: a digest covers it."""
-    if "participant_ref" not in event:
-        return event
-    plain = dict(event)
-    reference = str(plain.pop("participant_ref"))
-    return plain | {"subject_id": sha256(reference.encode()).hexdigest()[:32]}
 
 
 def through(events: Sequence[Fields]) -> Outcome:

@@ -5,12 +5,12 @@ impossible event is a finding (B1-B11, docs/games/balloon_risk.md), voids its ba
 """
 
 from collections import Counter
-from hashlib import sha256
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from science.commitment import revealed_integers
 from science.event import Payload, Response
 from science.game import Conduct, Finding, Tally, is_automaton
 from science.games.balloon_risk.vocabulary import Collected, Exploded, GameCompleted, Pumped, Shown, TimedOut
@@ -239,14 +239,10 @@ class BalloonPlay:
         if completed.reveal_seed is None or completed.reveal_burst_points is None:
             return
         self._is_revealed = True
-        text = f"{completed.reveal_seed}\n{completed.reveal_burst_points}"
-        if sha256(text.encode()).hexdigest() != self._seed_commit:
-            self._object("B7", seq, "the revealed burst points are not those committed to")
-            return
-        try:
-            points = msgspec.json.decode(completed.reveal_burst_points, type=list[int])
-        except msgspec.DecodeError:
-            self._object("B7", seq, "the revealed burst points are no list of integers")
+        seed, text = completed.reveal_seed, completed.reveal_burst_points
+        points = revealed_integers(self._seed_commit, seed, text, "burst points")
+        if isinstance(points, str):
+            self._object("B7", seq, points)
             return
         for balloon in self.scored:
             point = points[balloon.i - 1] if 1 <= balloon.i <= len(points) else None

@@ -4,12 +4,12 @@ Rules of this file: everything that moves a round stands in ``_NEXT``; what an e
 impossible event is a finding (M1-M10, docs/games/memory_cards.md), voids its round, and never raises.
 """
 
-from hashlib import sha256
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from science.commitment import opens
 from science.event import Payload
 from science.game import Conduct, Finding, Tally, is_automaton
 from science.games.memory_cards.vocabulary import (
@@ -321,7 +321,7 @@ def _unkept(board: Board, completed: RoundCompleted) -> str | None:
         return None
     if completed.layout is None or completed.salt is None:
         return "the layout was committed to but not revealed"
-    if sha256(f"{completed.layout}\n{completed.salt}".encode()).hexdigest() != board.layout_commit:
+    if not opens(board.layout_commit, completed.layout, completed.salt):
         return "the revealed layout is not the one committed to"
     try:
         layout = msgspec.json.decode(completed.layout, type=list[str])

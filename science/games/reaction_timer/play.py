@@ -6,13 +6,13 @@ commitment to the foreperiods, R11 the number of trials that the protocol plans.
 """
 
 from collections import Counter
-from hashlib import sha256
 from math import gcd
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from science.commitment import revealed_integers
 from science.event import Payload
 from science.game import Conduct, Finding, Tally, is_automaton
 from science.games.reaction_timer.vocabulary import (
@@ -306,14 +306,10 @@ class ReactionPlay:
         if completed.reveal_seed is None or completed.reveal_foreperiods is None:
             return
         self._is_revealed = True
-        text = f"{completed.reveal_seed}\n{completed.reveal_foreperiods}"
-        if sha256(text.encode()).hexdigest() != self._seed_commit:
-            self._object("R10", seq, "the revealed foreperiods are not those committed to")
-            return
-        try:
-            foreperiods = msgspec.json.decode(completed.reveal_foreperiods, type=list[int])
-        except msgspec.DecodeError:
-            self._object("R10", seq, "the revealed foreperiods are no list of integers")
+        seed, text = completed.reveal_seed, completed.reveal_foreperiods
+        foreperiods = revealed_integers(self._seed_commit, seed, text, "foreperiods")
+        if isinstance(foreperiods, str):
+            self._object("R10", seq, foreperiods)
             return
         for trial in self.scored:
             foreperiod_us = foreperiods[trial.i - 1] if 1 <= trial.i <= len(foreperiods) else None
