@@ -91,6 +91,19 @@ def test_a_profile_says_where_it_comes_from() -> None:
     assert json.loads(json.dumps(told)) == told
 
 
+def test_every_number_in_millionths_is_told_as_a_decimal() -> None:
+    """Also what only later mappings have: the interval on any day, the terms of the ledger, the errors' correlations."""
+    profile = msgspec.json.decode(SCORED.profile)
+    trait = profile["traits"]["risk_tolerance"]
+    trait["ci_trait"] = [100_000, 900_000]
+    trait["contributions"][0]["term"] = -250_000
+    profile["correlations"] = {"risk_tolerance": {"consistency": 125_000}}
+    told = answer(msgspec.structs.replace(SCORED, profile=json.dumps(profile).encode()))
+    assert told["traits"]["risk_tolerance"]["ci_trait"] == [0.1, 0.9]
+    assert told["traits"]["risk_tolerance"]["contributions"][0]["term"] == -0.25
+    assert told["error_correlations"] == {"risk_tolerance": {"consistency": 0.125}}
+
+
 def refused(completeness: int, suggestion: str) -> dict[str, object]:
     trait = msgspec.json.decode(REFUSED.profile)["traits"]["risk_tolerance"]
     details = {"scored": 2, "needed": 10, "more": 8, "unit": suggestion, "of": suggestion}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from science.bootstrap import _acceleration, _bca, _draw, _seed, bootstrap
+from science.bootstrap import _acceleration, _bca, _draw, _longer, _seed, bootstrap
 from science.chance import words
 from science.exact import MICRO
 from science.mapping import Published, load
@@ -127,6 +127,39 @@ def test_a_profile_by_bca_has_the_scores_of_core_and_intervals_of_its_own() -> N
     assert abs(risk.ci[0] - plain.ci[0]) < 150_000
     assert abs(risk.ci[1] - plain.ci[1]) < 150_000
     assert msgspec.structs.replace(risk, ci=plain.ci, ci_method=plain.ci_method) == plain
+
+
+def test_the_smaller_the_sample_of_the_norms_the_wider_the_interval() -> None:
+    """Each side is lengthened in squares, by z^2 (1/N + z^2/2N) of each metric; the value itself stays."""
+    measures, bca = measures_of(session_events()), fewer()
+
+    def side(n: int) -> tuple[float, float, Standing]:
+        norms = {
+            name: msgspec.structs.replace(
+                one, metrics={key: msgspec.structs.replace(norm, n=n) for key, norm in one.metrics.items()}
+            )
+            for name, one in bca.norms.items()
+        }
+        published = msgspec.structs.replace(bca, norms=norms)
+        found = bootstrap({"risk_tolerance": standing_of(measures, published)}, measures, published)
+        standing = found["risk_tolerance"]
+        assert standing.method == "bca"
+        return standing.c - standing.interval[0], standing.interval[1] - standing.c, standing
+
+    exact, few = side(10**9), side(20)
+    assert exact[2].c == few[2].c
+    terms, scale = few[2].terms, few[2].scale / MICRO
+    norms = (
+        sum((t.rule.weight / MICRO) ** 2 * (1 + (t.z or 0) ** 2 / MICRO**2 / 2) / 20 for t in terms) / scale
+    )
+    for before, after in zip(exact[:2], few[:2], strict=True):
+        assert after == pytest.approx(sqrt(before**2 + 1.959964**2 * norms * MICRO**2), rel=1e-3)
+
+
+@pytest.mark.parametrize(("side", "longer"), [(3, 5), (0, 4), (-3, -1)])
+def test_a_side_beyond_the_value_is_moved_by_as_much(side: int, longer: int) -> None:
+    """An interval of BCa may leave its value out; then what is unsure moves that end outwards too."""
+    assert _longer(side, 16) == longer
 
 
 def test_measures_read_back_from_their_bytes_give_the_same() -> None:

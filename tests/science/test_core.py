@@ -132,6 +132,23 @@ def test_a_metric_without_spread_or_norms_is_missed_by_name(everyone: list[Measu
     assert f"{name}: no_norms" in missed(whole, msgspec.structs.replace(core, norms=fewer))
 
 
+def test_why_there_is_no_interval_of_the_trait_on_any_day(everyone: list[Measures]) -> None:
+    """No standing, no retest study, or there is one; the first mapping knew no difference."""
+    whole = next(one for one in everyone if profile(one).traits["learning"].status == "scored")
+    cards = [game for game in whole.games if game.game != "memory_cards"]
+    bare = {name: metric for name, metric in whole.metrics.items() if not name.startswith("memory.")}
+    without = msgspec.structs.replace(whole, games=cards, metrics=bare)
+    assert profile(whole).traits["learning"].ci_trait_reason == "no_retest_study"
+    assert profile(without).traits["learning"].ci_trait_reason == "not_scored"
+    vigilant = profile(whole, "core@1.1.0").traits["vigilance"]
+    assert vigilant.ci_trait_reason is None
+    assert vigilant.ci_trait is not None
+    assert vigilant.ci is not None
+    assert vigilant.ci_trait[0] < vigilant.ci[0] < vigilant.ci[1] < vigilant.ci_trait[1]
+    nothing = msgspec.structs.replace(whole, games=[], metrics={})
+    assert profile(nothing, "pilot@0.1.0").traits["risk_tolerance"].ci_trait_reason == "no_retest_study"
+
+
 def test_a_unit_is_its_own_account_unless_a_game_says_otherwise() -> None:
     """What needs nothing worked out is looked at as it is."""
     assert msgspec.structs.fields(Game)[-1].default(7) == 7

@@ -260,6 +260,7 @@ ABOUT = "mapping map@1.0.0"
             lambda m: m["quality"]["slow"].update(weight=1),
             f"{ABOUT}: the weights of quality do not add up to 1",
         ),
+        (lambda m: m["quality"].update(fails=["inert", "asleep"]), f"{ABOUT}: nothing fails by asleep"),
     ],
 )
 def test_a_mapping_that_does_not_fit_is_found(edit: Edit, said: str) -> None:
