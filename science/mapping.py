@@ -58,10 +58,12 @@ class NormSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def fits(self, match: dict[str, int | str]) -> bool:
         """Whether a play of this configuration may be compared with the sample."""
         return match.keys() == self.match.keys() and all(
-            wanted[0] <= match[key] <= wanted[1]  # type: ignore[operator]  # a range is of numbers
-            if isinstance(wanted, tuple)
-            else match[key] == wanted
-            for key, wanted in self.match.items()
+            [
+                wanted[0] <= match[key] <= wanted[1]  # type: ignore[operator]  # a range is of numbers
+                if isinstance(wanted, tuple)
+                else match[key] == wanted
+                for key, wanted in self.match.items()
+            ]
         )
 
 
@@ -167,8 +169,8 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"{self.id}@{self.semver}"
 
 
-class Published(msgspec.Struct, frozen=True):
-    """A mapping with its norm sets and the hashes of all of them."""
+class Published(msgspec.Struct, frozen=True, eq=False):
+    """A mapping with its norm sets and the hashes of all of them. Loaded once, and told by identity."""
 
     mapping: Mapping
     mapping_hash: str

@@ -8,14 +8,14 @@ from functools import lru_cache
 import msgspec
 
 from science.bootstrap import bootstrap
-from science.canonical import canonical, digest
+from science.canonical import digest, encoded
 from science.exact import MICRO, micro_ratio, micro_root
 from science.games import GAMES
 from science.mapping import Published, TraitRule
 from science.measure import Measures
 from science.quality import Quality, quality
 from science.reasons import Reason
-from science.refusal import Case, reasons_of, units_of
+from science.refusal import Case, completeness_of, reasons_of, units_of
 from science.standing import Standing, Term, covariance, probability, stand, terms_of
 
 
@@ -91,7 +91,7 @@ class Profile(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def canonical(self) -> bytes:
         """The bytes that every replay must give again."""
-        return canonical(self)
+        return encoded(self)
 
 
 def infer(measures: Measures, published: Published) -> Profile:
@@ -119,14 +119,11 @@ def infer(measures: Measures, published: Published) -> Profile:
     )
 
 
+@lru_cache(maxsize=64)
 def _definitions(published: Published) -> str:
     """The hash of the definitions that the mapping listens to: a new game or metric leaves old profiles as they are."""
     rules = (metric for rule in published.mapping.traits.values() for metric in rule.metrics)
-    return _digest_of(tuple(sorted({(metric.metric, metric.definition) for metric in rules})))
-
-
-@lru_cache(maxsize=64)
-def _digest_of(heard: tuple[tuple[str, int], ...]) -> str:
+    heard = {(metric.metric, metric.definition) for metric in rules}
     return digest(
         [
             definition
@@ -140,7 +137,8 @@ def _digest_of(heard: tuple[tuple[str, int], ...]) -> str:
 def _case(measures: Measures, published: Published, judged: Quality, rule: TraitRule) -> Case:
     terms = terms_of(measures, published, rule)
     standing = stand(terms, measures, published, rule)
-    return Case(measures, published, judged, rule, terms, standing, units_of(measures, rule))
+    units = units_of(measures, rule)
+    return Case(measures, published, judged, rule, terms, standing, units, completeness_of(units, rule))
 
 
 def _score(case: Case, scored: Standing | None, reasons: list[Reason]) -> TraitScore:
@@ -152,7 +150,7 @@ def _score(case: Case, scored: Standing | None, reasons: list[Reason]) -> TraitS
     return TraitScore(
         status="scored" if scored is not None else "insufficient",
         provisional=any(
-            term.norm_set is not None and term.norm_set.status != "reference" for term in case.terms
+            [term.norm_set is not None and term.norm_set.status != "reference" for term in case.terms]
         ),
         score=score,
         ci=_of_probability(scored.interval) if scored is not None else None,

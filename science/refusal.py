@@ -22,24 +22,14 @@ class Case(msgspec.Struct, frozen=True):
     terms: Sequence[Term]
     standing: Standing | None
     units: dict[str, tuple[int, int]]
-
-    @property
-    def completeness(self) -> int:
-        """The share of planned units that were scored, each game by the weight of its metrics; micro-units of 0-100."""
-        total = sum(metric.weight for metric in self.rule.metrics)
-        reached = sum(
-            metric.weight * 100 * MICRO * min(self.units[metric.game]) // self.units[metric.game][1]
-            for metric in self.rule.metrics
-            if self.units[metric.game][1]
-        )
-        return reached // total
+    completeness: int
 
     @property
     def weight(self) -> int:
         """The share of the trait's weight whose metrics stand; micro-units of 0-100."""
-        total = sum(metric.weight for metric in self.rule.metrics)
+        total = sum([metric.weight for metric in self.rule.metrics])
         used = () if self.standing is None else self.standing.terms
-        return 100 * MICRO * sum(term.rule.weight for term in used) // total
+        return 100 * MICRO * sum([term.rule.weight for term in used]) // total
 
     def unit_of(self, game: str) -> str:
         """What the game's units are called."""
@@ -49,11 +39,21 @@ class Case(msgspec.Struct, frozen=True):
 def units_of(measures: Measures, rule: TraitRule) -> dict[str, tuple[int, int]]:
     """Scored and planned units of every game that a trait listens to; planned games that were never begun count too."""
     found = {}
-    for game in dict.fromkeys(metric.game for metric in rule.metrics):
+    for game in dict.fromkeys([metric.game for metric in rule.metrics]):
         tallies = [play.tally for play in measures.games if play.game == game]
-        planned = sum(tally.planned for tally in tallies) + measures.unplayed.get(game, 0)
-        found[game] = sum(tally.scored for tally in tallies), planned
+        planned = sum([tally.planned for tally in tallies]) + measures.unplayed.get(game, 0)
+        found[game] = sum([tally.scored for tally in tallies]), planned
     return found
+
+
+def completeness_of(units: dict[str, tuple[int, int]], rule: TraitRule) -> int:
+    """The share of planned units that were scored, each game by the weight of its metrics; micro-units of 0-100."""
+    reached = [
+        metric.weight * 100 * MICRO * min(units[metric.game]) // units[metric.game][1]
+        for metric in rule.metrics
+        if units[metric.game][1]
+    ]
+    return sum(reached) // sum([metric.weight for metric in rule.metrics])
 
 
 def reasons_of(case: Case) -> list[Reason]:
@@ -130,14 +130,15 @@ def _of_standing(case: Case) -> list[Reason]:
         group = next(group for group in case.rule.required if used.isdisjoint(group))
         return [_absence(case, next(term for term in case.terms if term.rule.metric in group))]
     reasons = []
-    if case.weight < minimum.weight:
+    weight = case.weight
+    if weight < minimum.weight:
         missing = [term for term in case.terms if term not in standing.terms]
         details: dict[str, int | str] = {
-            "share": case.weight // MICRO,
+            "share": weight // MICRO,
             "needed": minimum.weight // MICRO,
             "missing": ", ".join(f"{term.rule.metric}: {_why(term)}" for term in missing),
         }
-        reasons.append(_reason(case, "R_WEIGHT", (case.weight, minimum.weight), **details))
+        reasons.append(_reason(case, "R_WEIGHT", (weight, minimum.weight), **details))
     if standing.reliability < minimum.reliability:
         details = {"reached": standing.reliability // MICRO, "needed": minimum.reliability // MICRO}
         details |= _advice(case, standing)

@@ -10,6 +10,7 @@ add up; Student's quantile at Welch and Satterthwaite's degrees of freedom makes
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from math import isqrt
 
 import msgspec
@@ -79,27 +80,28 @@ def stand(
     """
     counted = {term.rule.metric for term in terms if term.z is not None and term.is_counted}
     lacking = {name for group in rule.required if counted.isdisjoint(group) for name in group}
-    used = tuple(term for term in terms if term.z is not None and term.rule.metric in counted | lacking)
-    if not all(any(term.rule.metric in group for term in used) for group in rule.required):
+    used = tuple([term for term in terms if term.z is not None and term.rule.metric in counted | lacking])
+    known = {term.rule.metric for term in used}
+    if any([known.isdisjoint(group) for group in rule.required]):
         return None
     interval = published.mapping.interval
     weights = [term.rule.weight for term in used]
-    squares = sum(w * w for w in weights)
+    squares = sum([w * w for w in weights])
     scale = micro_ratio(
         squares * MICRO + rule.correlation * (sum(weights) * sum(weights) - squares), MICRO * MICRO * MICRO
     )
     root = micro_root(scale, MICRO)
-    c = micro_ratio(sum(term.rule.weight * term.y for term in used), root * MICRO)
+    c = micro_ratio(sum([term.rule.weight * term.y for term in used]), root * MICRO)
     if interval.method == "greenwood_delta":
         sem, df, method = _own_error(used[0], interval)
     else:
         sem, df = _moderated_error(used, measures, scale, interval.prior_df)
         method = interval.method
-    unreliable = sum(t.rule.weight * t.rule.weight * (MICRO - t.reliability) for t in used)
+    unreliable = sum([t.rule.weight * t.rule.weight * (MICRO - t.reliability) for t in used])
     tau2 = MICRO - micro_ratio(unreliable, MICRO * MICRO * scale)
-    half = _half(used, scale, (sem, df), interval, 0)
-    day = _day_variance(used, scale)
-    far = None if day is None else _half(used, scale, (sem, df), interval, day)
+    quantile, norms, day = student(interval.z, df), norms_variance(used, scale), _day_variance(used, scale)
+    half = _half(sem, quantile, norms, interval.z)
+    far = None if day is None else _half(sem, quantile, norms + day, interval.z)
     return Standing(
         terms=used,
         winsor=published.mapping.winsor,
@@ -173,7 +175,7 @@ def _term(measures: Measures, published: Published, rule: MetricRule) -> Term:
     norms = _norms(measures, published, rule)
     norm = None if norms is None else norms.metrics[rule.metric]
     counts = mapping.games[rule.game].counts
-    is_counted = all(count_of(measures, count.metric) >= count.minimum for count in counts)
+    is_counted = all([count_of(measures, count.metric) >= count.minimum for count in counts])
     if norm is None or metric.value is None or metric.se is None:
         return Term(rule, metric, norms, norm, is_counted)
     z = _z(metric.value, rule, norm, mapping.winsor)
@@ -214,7 +216,7 @@ def _norms(measures: Measures, published: Published, rule: MetricRule) -> NormSe
         if (
             rule.metric in norms.metrics
             and norms.game == rule.game
-            and all(norms.fits(match) for match in plays)
+            and all([norms.fits(match) for match in plays])
         ):
             return norms
     return None
@@ -226,9 +228,14 @@ def _fold_slope(z: int, se: int, fold: Fold) -> int:
     A derivative would be blind where the fold bends: at its top the slope is 0 and the value as unsure as anywhere.
     """
     ends = [folded(z - se, fold), folded(z + se, fold)]
-    top = folded(0, fold) if abs(z) <= se else max(ends)
+    top = _top(fold) if abs(z) <= se else max(ends)
     slope = micro_ratio(top - min(ends), 2 * se)
     return -slope if z > 0 else slope
+
+
+@cache
+def _top(fold: Fold) -> int:
+    return folded(0, fold)
 
 
 # ------------------------------------------------------------------------------------------------------------- its error
@@ -247,14 +254,14 @@ def _moderated_error(used: Sequence[Term], measures: Measures, scale: int, prior
     """The standard error of the composite, and its degrees of freedom in micro-units."""
     total = 0
     shares: list[tuple[int, int]] = []  # variance, degrees of freedom
-    for game in dict.fromkeys(term.rule.game for term in used):
+    for game in dict.fromkeys([term.rule.game for term in used]):
         precision = measures.precisions[game]
         mine = [term for term in used if term.rule.game == game]
         session, prior = _variances(mine, mine, precision)
         variance = _moderated(session, prior, precision.units - 1, prior_df)
         shares.append((variance, prior_df + (precision.units - 1 if session else 0)))
         total += variance
-    spread = sum(micro_ratio(variance * variance, df) for variance, df in shares)
+    spread = sum([micro_ratio(variance * variance, df) for variance, df in shares])
     df = total * total * MICRO * MICRO // spread if spread else shares[0][1] * MICRO
     return micro_root(total, scale * MICRO), df
 
@@ -292,14 +299,9 @@ def _moderated(session: int, prior: int, df: int, prior_df: int) -> int:
 # ---------------------------------------------------------------------------------------------------------- its interval
 
 
-def _half(
-    used: Sequence[Term], scale: int, error: tuple[int, int | None], interval: Interval, more: int
-) -> int:
-    """Half the interval: t SEM, and the normal quantile of the norms' own uncertainty 1/N + z^2/2N and of ``more`` variance."""
-    sem, df = error
-    quantile = student(interval.z, df)
-    norms = more + norms_variance(used, scale)
-    spread = sem * sem + norms * MICRO * interval.z * interval.z // (quantile * quantile)
+def _half(sem: int, quantile: int, more: int, z: int) -> int:
+    """Half the interval: Student's ``quantile`` of the SEM, and the normal's, ``z``, of what ``more`` variance is known exactly."""
+    spread = sem * sem + more * MICRO * z * z // (quantile * quantile)
     return micro_ratio(micro_root(spread, MICRO * MICRO) * quantile, MICRO * MICRO)
 
 
