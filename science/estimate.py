@@ -14,14 +14,6 @@ from science.exact import MICRO, Moments
 
 Sums = tuple[int, int, int]  # count, sum and sum of squares of integers
 
-NONE: Sums = (0, 0, 0)
-
-
-def one(value: int | None) -> Sums:
-    """The sums of a single value, or of none."""
-    return NONE if value is None else (1, value, value * value)
-
-
 def sums(values: Sequence[int]) -> Sums:
     """The sums of many values."""
     return len(values), sum(values), sum(map(mul, values, values))
@@ -63,6 +55,28 @@ class Clusters(Moments):
             (squares * square - total * cross + count * alike) // scale if count else 0
             for count, total, squares in self.groups
         ]
+
+
+class Singles(Clusters):
+    """At most one integer a unit."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: Sequence[int | None]) -> None:
+        """That of each unit, in order; a unit without one has no influence."""
+        self.values = values
+        Moments.__init__(self, [value for value in values if value is not None])
+
+    @property
+    def groups(self) -> list[Sums]:  # type: ignore[override]  # worked out where a spread is asked for
+        """The sums of each unit."""
+        return [(0, 0, 0) if value is None else (1, value, value * value) for value in self.values]
+
+    def mean_influences(self, unit: int = 1) -> list[int]:
+        """As of any clusters, by a shorter way."""
+        n, scale = 2 * MICRO * self.count, self.count * self.count * unit
+        less, twice = 2 * MICRO * self.total - scale, 2 * scale
+        return [0 if value is None else (value * n - less) // twice for value in self.values]
 
 
 def combined(*terms: tuple[int, int, Sequence[int]]) -> list[int]:

@@ -11,7 +11,7 @@ numpy alike; ``micro_*`` round half up, once, at the end.
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from math import isqrt
-from operator import mul
+from operator import add, mul
 
 Q32 = 1 << 32
 MICRO = 1_000_000
@@ -48,6 +48,7 @@ _LN_REMAINDER = tuple(
     _unguard(_ln_wide(2 * _LN_CELLS << 31, (2 * (_LN_CELLS + j) + 1) * _LN_INVERSE[j]))
     for j in range(_LN_CELLS)
 )
+_LN_CELL = tuple(map(add, _LN_CENTRE, _LN_REMAINDER))
 
 
 def ln(x: int) -> int:
@@ -62,7 +63,7 @@ def ln(x: int) -> int:
     r = (mantissa * _LN_INVERSE[cell] >> 30) - Q32  # Q32
     r2 = r * r >> 32
     r3 = r2 * r >> 32
-    return exponent * _LN2 + _LN_CENTRE[cell] + _LN_REMAINDER[cell] + r - (r2 >> 1) + r3 // 3
+    return exponent * _LN2 + _LN_CELL[cell] + r - (r2 >> 1) + r3 // 3
 
 
 # ------------------------------------------------------------------------------------------------- normal distribution

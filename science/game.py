@@ -123,8 +123,8 @@ class Play(Protocol):
         """What a norm set must agree on to be comparable with this play."""
 
 
-def _itself(unit: Any) -> Any:
-    return unit
+def _itself(value: Any) -> Any:
+    return value
 
 
 class Game(msgspec.Struct, frozen=True):
@@ -132,10 +132,10 @@ class Game(msgspec.Struct, frozen=True):
     is none; ``planned`` counts its units.
 
     What was played is boiled down to a sample: ``sample`` gives the resampling units of the plays of a session, in order, as
-    values of the Struct ``unit``; ``account`` takes of each, once, all that is dear to work out. Every metric is a function of
-    the accounts alone, so that a sample with a unit left out or drawn again is measured by the very same code.
-    ``influences`` says how far each unit moves each metric that a trait may rest on: one list a metric, one number a unit, in
-    micro-units (``science/estimate.py``).
+    values of the Struct ``unit``; ``account`` takes of each, once, all that is dear to work out, and ``columns`` lays the accounts
+    side by side. Every metric is a function of the accounts alone, so that a sample with a unit left out or drawn again is
+    measured by the very same code. ``influences`` says how far each unit moves each metric that a trait may rest on: one list a
+    metric, one number a unit, in micro-units (``science/estimate.py``).
     """
 
     name: str
@@ -144,7 +144,8 @@ class Game(msgspec.Struct, frozen=True):
     planned: Callable[[Mapping[str, object]], int]
     unit: type[msgspec.Struct]
     sample: Callable[[Sequence[Any]], Sequence[Any]]
-    measure: Callable[[Sequence[Any]], dict[str, Metric]]
-    influences: Callable[[Sequence[Any]], dict[str, list[int]]]
+    measure: Callable[[Any], dict[str, Metric]]
+    influences: Callable[[Any], dict[str, list[int]]]
     definitions: tuple[Definition, ...]
     account: Callable[[Any], Any] = _itself
+    columns: Callable[[Sequence[Any]], Any] = _itself

@@ -6,6 +6,7 @@ missing, conflicting or voided is torn: it may have been any event, so the unit 
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from hashlib import sha256
 from math import isqrt
 from operator import itemgetter
@@ -124,13 +125,13 @@ def measure(session: Session) -> Measures:
         metrics.update(found)
     entries = [entry for _, entry in sorted(session.entries.items(), key=itemgetter(0)) if entry is not None]
     times = [entry.t_us for entry in entries]
-    kinds = dict.fromkeys([(entry.schema_sha256, type(entry.payload)) for entry in entries])
+    kinds = {entry.schema_sha256: type(entry.payload) for entry in entries}
     return Measures(
         session_id=session.session_id,
         closed=session.closed,
         events_digest=session.events_digest(),
-        definitions=digest([GAMES[name].definitions for name in sorted(by_game)]),
-        schemas={schema.hex(): _KIND[payload] for schema, payload in kinds},
+        definitions=_definitions(tuple(sorted(by_game))),
+        schemas={schema.hex(): _KIND[payload] for schema, payload in kinds.items()},
         device_input=walk.started.device_input if walk.started else "unknown",
         duration_us=max(times) - min(times) if times else 0,
         counted=len(entries),
@@ -148,10 +149,15 @@ def measure(session: Session) -> Measures:
     )
 
 
+@cache
+def _definitions(games: tuple[str, ...]) -> str:
+    return digest([GAMES[name].definitions for name in games])
+
+
 def measured(game: Game, sample: Sequence[Any]) -> tuple[dict[str, Metric], Precision]:
     """The metrics of a sample, each with its standard error where the influences of the units give one."""
-    accounts = [game.account(unit) for unit in sample]
-    metrics, found = game.measure(accounts), covariances(game.influences(accounts))
+    columns = game.columns([game.account(unit) for unit in sample])
+    metrics, found = game.measure(columns), covariances(game.influences(columns))
     for name, row in found.items():
         if metrics[name].se is None:
             metrics[name] = msgspec.structs.replace(metrics[name], se=isqrt(row[name]))
@@ -161,6 +167,9 @@ def measured(game: Game, sample: Sequence[Any]) -> tuple[dict[str, Metric], Prec
 _GAME_OF: dict[type[Payload], Game] = {
     payload_type: game for game in GAMES.values() for payload_type in game.kinds.values()
 }
+# By the very type, which is told at once; every event of a session is asked for it.
+_STARTS = {payload_type for payload_type in _GAME_OF if issubclass(payload_type, Start)}
+_COMPLETIONS = {payload_type for payload_type in _GAME_OF if issubclass(payload_type, Completion)}
 _KIND: dict[type[Payload], str] = {
     payload_type: kind
     for kinds in (FRAME_KINDS, *(game.kinds for game in GAMES.values()))
@@ -203,11 +212,12 @@ class _Walk:
         self.plays: list[tuple[Game, Play]] = []
         self.started: Started | None = None
         self.is_set_back = False
-        self.voided = {
-            entry.payload.target_seq: seq
-            for seq, entry in sorted(session.entries.items())
-            if entry is not None and isinstance(entry.payload, EventVoided)
-        }
+        voids = [
+            (seq, entry.payload.target_seq)
+            for seq, entry in session.entries.items()
+            if entry is not None and type(entry.payload) is EventVoided
+        ]
+        self.voided = {target_seq: seq for seq, target_seq in sorted(voids)}
         self._planned: list[_Planned] = []
         self._open: tuple[Game, Play] | None = None
         self._paused = False
@@ -218,15 +228,14 @@ class _Walk:
     def run(self) -> None:
         """Walk over every place up to the last."""
         for seq in range(self.last_seq + 1):
-            entry = self.entries.get(seq, ...)
-            if entry is ...:
+            entry = self.entries.get(seq)
+            if seq not in self.entries:
                 self._tear(seq, "sequence_gap", "integrity", "an event is missing")
             elif entry is None:
                 self._tear(seq, "identity_conflict", "note", "two different events claim this place")
             elif seq in self.voided:
                 self._tear(seq, "event_voided", "note", f"voided by event {self.voided[seq]}")
             else:
-                assert isinstance(entry, Entry)
                 self._take(seq, entry)
         self._end_play(self.last_seq)
         if self._blurred_since is not None:
@@ -265,20 +274,21 @@ class _Walk:
             detail = f"t_us went back from {self._t_us} to {t_us}"
             self.findings.append(Finding("Q_CLOCK", "quality", seq, detail))
             self.is_set_back |= self._t_us - t_us > _SET_BACK_US
-        self._t_us = max(t_us, self._t_us)
+        else:
+            self._t_us = t_us
         game = _GAME_OF.get(type(payload))
         if game is None:
             self._take_frame(seq, payload)
             return
         if self._paused:
             self._object("S6", seq, "a game event while the session is paused")
-        if isinstance(payload, Start):
+        if type(payload) in _STARTS:
             self._begin_play(seq, game, payload)
         elif self._open is None or self._open[0] is not game:
             self._object("S2", seq, f"an event of {game.name} while that game is not open")
         else:
             self._open[1].take(seq, t_us, payload)
-            if isinstance(payload, Completion):
+            if type(payload) in _COMPLETIONS:
                 self._end_play(seq)
 
     def _take_frame(self, seq: int, payload: Payload) -> None:
@@ -321,7 +331,8 @@ class _Walk:
         except msgspec.DecodeError:
             self._object("S3", seq, "the protocol does not say what is played")
 
-    def _begin_play(self, seq: int, game: Game, start: Start) -> None:
+    def _begin_play(self, seq: int, game: Game, start: Payload) -> None:
+        assert isinstance(start, Start)
         if self._open is not None:
             self._object("S2", seq, f"{game.name} starts while {self._open[0].name} is open")
             self._end_play(seq)

@@ -4,12 +4,13 @@ Over the scored balloons, in order: p is the number of pumps (the bursting pump 
 of every latency metric, and a balloon follows a loss or a win only if the one before it in the game is scored.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from math import prod
 
-from science.estimate import Clusters, one
+from science.estimate import Singles
 from science.exact import MICRO, Q32, Line, Moments, ln, micro_ratio
 from science.game import Definition, Metric
-from science.games.balloon_risk.sample import Account, ScoredBalloon, began_after, pumps_after
+from science.games.balloon_risk.sample import Columns
 from science.survival import intended_pumps
 
 _LN_1000 = ln(1_000)  # latencies are kept in us and reported in ln ms
@@ -76,29 +77,28 @@ DEFINITIONS = tuple(
         ("payoff_slope", "c/balloon", "OLS slope of the earned value on i, n >= 3", "descriptive"),
     )
 )
-_UNIT = {definition.id: definition.unit for definition in DEFINITIONS}
-
+_ID = {definition.id.removeprefix("balloon."): definition.id for definition in DEFINITIONS}
+_UNIT = {name: definition.unit for name, definition in zip(_ID, DEFINITIONS, strict=True)}
 
 _Found = tuple[int | None, int, int | None, str | None]  # value, n, standard error, reason
 
 
-def measure(accounts: Sequence[Account]) -> dict[str, Metric]:
+def measure(balloons: Columns) -> dict[str, Metric]:
     """Every metric of balloon risk over scored balloons, by id."""
-    balloons = [account.balloon for account in accounts]
     found = {
         **_counts(balloons),
         **_pumping(balloons),
-        **_latency(accounts),
-        **_after_outcomes(accounts),
+        **_latency(balloons),
+        **_after_outcomes(balloons),
         **_trends(balloons),
     }
-    if not balloons:
+    if not balloons.pumps:
         found = {
             name: entry if entry[0] is not None else _absent(0, "no_balloons")
             for name, entry in found.items()
         }
     return {
-        f"balloon.{name}": Metric(value, n, _UNIT[f"balloon.{name}"], se, reason)
+        _ID[name]: Metric(value, n, _UNIT[name], se, reason)
         for name, (value, n, se, reason) in found.items()
     }
 
@@ -107,10 +107,8 @@ def _absent(n: int, reason: str) -> _Found:
     return None, n, None, reason
 
 
-def _counts(balloons: Sequence[ScoredBalloon]) -> dict[str, _Found]:
-    n = len(balloons)
-    exploded = len([b for b in balloons if b.exploded])
-    pumps = sum(b.pumps for b in balloons)
+def _counts(balloons: Columns) -> dict[str, _Found]:
+    n, exploded, pumps = len(balloons.pumps), sum(balloons.exploded), sum(balloons.pumps)
     found: dict[str, _Found] = {
         "n": (n * MICRO, n, None, None),
         "n_exploded": (exploded * MICRO, n, None, None),
@@ -121,14 +119,18 @@ def _counts(balloons: Sequence[ScoredBalloon]) -> dict[str, _Found]:
         return found | dict.fromkeys(
             ("mean_pumps_all", "explosion_rate", "efficiency"), _absent(0, "no_balloons")
         )
-    best = [(_best_numerator(b.max_pumps) * b.value_c, b.max_pumps) for b in balloons]
-    denominator = _product({p for _, p in best})
-    optimum = sum(numerator * denominator // p for numerator, p in best)
-    earned = sum(b.pumps * b.value_c for b in balloons if not b.exploded)
+    kinds = Counter(zip(balloons.max_pumps, balloons.value_c, strict=True))
+    denominator = prod({max_pumps for max_pumps, _ in kinds})
+    optimum = sum(
+        [
+            count * _best_numerator(max_pumps) * value_c * denominator // max_pumps
+            for (max_pumps, value_c), count in kinds.items()
+        ]
+    )
     return found | {
         "mean_pumps_all": (micro_ratio(pumps, n), n, None, None),
         "explosion_rate": (micro_ratio(exploded, n), n, None, None),
-        "efficiency": (micro_ratio(earned * denominator, optimum), n, None, None),
+        "efficiency": (micro_ratio(sum(_earned(balloons)) * denominator, optimum), n, None, None),
     }
 
 
@@ -138,23 +140,21 @@ def _best_numerator(max_pumps: int) -> int:
     return q * (max_pumps - q)
 
 
-def _product(values: Iterable[int]) -> int:
-    product = 1
-    for value in values:
-        product *= value
-    return product
+def _earned(balloons: Columns) -> list[int]:
+    """Cents, balloon by balloon."""
+    return [(kept or 0) * value_c for kept, value_c in zip(balloons.kept.values, balloons.value_c, strict=True)]
 
 
-def _pumping(balloons: Sequence[ScoredBalloon]) -> dict[str, _Found]:
+def _pumping(balloons: Columns) -> dict[str, _Found]:
     """How far they go: the mean of the collected, and the mean with bursts as censored."""
-    if not balloons:
+    if not balloons.pumps:
         return dict.fromkeys(
             ("aap", "intended_km", "ln_intended_km", "sd_adj", "cv_adj"), _absent(0, "no_balloons")
         )
-    n = len(balloons)
-    intended = intended_pumps((b.pumps, b.exploded) for b in balloons)
+    n = len(balloons.pumps)
+    intended = intended_pumps(zip(balloons.pumps, balloons.exploded, strict=True))
     reason = "censored" if intended.censored else None
-    collected = Moments([b.pumps for b in balloons if not b.exploded])
+    collected = balloons.kept
     m = collected.count
     found: dict[str, _Found] = {
         "intended_km": (intended.mean, n, intended.mean_se, reason),
@@ -173,10 +173,8 @@ def _pumping(balloons: Sequence[ScoredBalloon]) -> dict[str, _Found]:
     return found
 
 
-def _latency(accounts: Sequence[Account]) -> dict[str, _Found]:
-    pumps = Clusters(of.latencies for of in accounts)
-    first = Clusters(one(of.first) for of in accounts)
-    collect = Clusters(one(of.collect) for of in accounts)
+def _latency(balloons: Columns) -> dict[str, _Found]:
+    pumps, first, collect = balloons.latencies, balloons.first, balloons.collect
     few = _absent(pumps.count, "too_few_latencies")
     return {
         "mean_ln_latency": _mean_ln(pumps, se=None) if pumps.count >= 10 else few,
@@ -198,25 +196,23 @@ def _se(moments: Moments) -> int | None:
     return moments.se_micro(Q32) if moments.count > 1 else None
 
 
-def _after_outcomes(accounts: Sequence[Account]) -> dict[str, _Found]:
+def _after_outcomes(balloons: Columns) -> dict[str, _Found]:
     """What a loss or a win does to the balloon after it."""
-    aap = Moments([of.balloon.pumps for of in accounts if not of.balloon.exploded])
-    loss, win = (Clusters(pumps_after(of, loss=loss) for of in accounts) for loss in (True, False))
-    late, soon = (Clusters(began_after(of, loss=loss) for of in accounts) for loss in (True, False))
-    steps = Clusters(one(of.step) for of in accounts)
+    loss, win, kept = balloons.kept_after_loss, balloons.kept_after_win, balloons.kept
+    late, soon, step = balloons.first_after_loss, balloons.first_after_win, balloons.step
     found = {
         "post_loss_rel": _absent(min(loss.count, win.count), "too_few_pairs"),
         "post_loss_latency": _absent(min(late.count, soon.count), "too_few_pairs"),
-        "post_win_escalation": (steps.mean_micro(Q32), steps.count, None, None)
-        if steps.count >= 3
-        else _absent(steps.count, "too_few_pairs"),
+        "post_win_escalation": (step.mean_micro(Q32), step.count, None, None)
+        if step.count >= 3
+        else _absent(step.count, "too_few_pairs"),
     }
     if min(loss.count, win.count) >= 2:
-        if aap.total == 0:
+        if kept.total == 0:
             found["post_loss_rel"] = _absent(min(loss.count, win.count), "never_pumped")
         else:
             difference = loss.total * win.count - win.total * loss.count
-            value = micro_ratio(difference * aap.count, loss.count * win.count * aap.total)
+            value = micro_ratio(difference * kept.count, loss.count * win.count * kept.total)
             found["post_loss_rel"] = value, loss.count + win.count, None, None
     if min(late.count, soon.count) >= 2:
         difference = late.total * soon.count - soon.total * late.count
@@ -225,15 +221,14 @@ def _after_outcomes(accounts: Sequence[Account]) -> dict[str, _Found]:
     return found
 
 
-def _trends(balloons: Sequence[ScoredBalloon]) -> dict[str, _Found]:
+def _trends(balloons: Columns) -> dict[str, _Found]:
     """Descriptive only: the parallel form of these has a reliability of .04 and below."""
-    collected = [b for b in balloons if not b.exploded]
-    pumps = Line([b.i for b in collected], [b.pumps for b in collected])
-    earned = [b.pumps * b.value_c if not b.exploded else 0 for b in balloons]
-    payoff = Line([b.i for b in balloons], earned)
-    half = len(balloons) // 2
-    early = Moments([b.pumps for b in balloons[:half] if not b.exploded])
-    late = Moments([b.pumps for b in balloons[len(balloons) - half :] if not b.exploded])
+    kept = balloons.kept.values
+    collected = [(i, pumps) for i, pumps in zip(balloons.i, kept, strict=True) if pumps is not None]
+    pumps = Line([i for i, _ in collected], [pumps for _, pumps in collected])
+    payoff = Line(balloons.i, _earned(balloons))
+    half = len(kept) // 2
+    early, late = Singles(kept[:half]), Singles(kept[len(kept) - half :])
     found: dict[str, _Found] = {
         "slope": _absent(pumps.count, "too_few_collected"),
         "payoff_slope": _absent(payoff.count, "too_few_balloons"),

@@ -5,6 +5,7 @@ impossible event is a finding (B1-B11, docs/games/balloon_risk.md), voids its ba
 """
 
 from collections import Counter
+from itertools import chain
 from typing import Annotated
 
 import msgspec
@@ -65,6 +66,7 @@ _NEXT: dict[tuple[str, type[Payload]], str] = {
     ("torn", Shown): "shown",
 }
 
+_SLOW_US = 3_000_000
 _SLACK_US = 50_000  # B6: two readings of one browser clock may disagree by this much
 
 
@@ -85,17 +87,16 @@ class BalloonPlay:
 
     def take(self, seq: int, t_us: int, payload: Payload) -> None:
         """The next event; impossible ones are noted and void their balloon."""
-        if isinstance(payload, GameCompleted):
-            self._check_reveal(seq, payload)
-            return
         state = _NEXT.get((self._state, type(payload)))
         if state is not None:
-            flaw = self._accept(seq, t_us, payload)
+            flaw = self._accept(seq, payload)
             self._previous_t_us = t_us
             self._state = state
             if flaw is not None:
                 self._object(*flaw)
                 self._void()
+        elif isinstance(payload, GameCompleted):
+            self._check_reveal(seq, payload)
         elif self._state == "idle":
             self._object("B4", seq, f"{_kind(payload)} while no balloon is open")
         elif self._state != "torn":
@@ -130,7 +131,7 @@ class BalloonPlay:
         return Tally(
             planned=self.config.balloons,
             scored=len(self.scored),
-            timed_out=len([b for b in real if b.end == "timed_out" and not b.void]),
+            timed_out=len(self._timed_out()),
             unfinished=len([b for b in real if b.end is None and not b.void]),
             void=len([b for b in real if b.void]),
             practice=len(self.balloons) - len(real),
@@ -139,18 +140,22 @@ class BalloonPlay:
     def conduct(self) -> Conduct:
         """Counts for the quality score; a balloon is slow when one of its answers took more than 3 s."""
         scored = self.scored
-        latencies = [_latencies(balloon) for balloon in scored]
-        commonest = max(Counter(balloon.pumps for balloon in scored).values(), default=0)
-        timed_out = self.tally().timed_out
+        by_balloon = [_latencies(balloon) for balloon in scored]
+        latencies = list(chain.from_iterable(by_balloon))
+        commonest = max(Counter([balloon.pumps for balloon in scored]).values(), default=0)
+        timed_out = len(self._timed_out())
         return Conduct(
-            responses=sum(map(len, latencies)),
-            anticipations=sum(latency < FLOOR_US for answers in latencies for latency in answers),
+            responses=len(latencies),
+            anticipations=len([latency for latency in latencies if latency < FLOOR_US]),
             units=len(scored) + timed_out,
             units_missed=timed_out,
-            units_slow=sum(any(latency > 3_000_000 for latency in answers) for answers in latencies),
+            units_slow=len([answers for answers in by_balloon if max(answers, default=0) > _SLOW_US]),
             patterned=len(scored) > 1 and 100 * commonest > 95 * len(scored),
-            failed=_failed(scored, [latency for answers in latencies for latency in answers]),
+            failed=_failed(scored, latencies),
         )
+
+    def _timed_out(self) -> list[Balloon]:
+        return [b for b in self.balloons if b.end == "timed_out" and not b.void and not b.practice]
 
     def match(self) -> dict[str, int | str]:
         """Pumps scale with the largest possible count, so norms never cross it."""
@@ -158,34 +163,30 @@ class BalloonPlay:
 
     # ------------------------------------------------------------------------------------------------- one event
 
-    def _accept(self, seq: int, t_us: int, payload: Payload) -> tuple[str, int, str] | None:
+    def _accept(self, seq: int, payload: Payload) -> tuple[str, int, str] | None:
         """Take up an event that the state allows; the flaw that voids its balloon, or None."""
-        if isinstance(payload, Shown):
+        if type(payload) is Shown:
             return self._show(seq, payload)
         balloon = self.balloons[-1]
-        if getattr(payload, "i", None) != balloon.i:
-            return (
-                "B1",
-                seq,
-                f"{_kind(payload)} of balloon {getattr(payload, 'i', None)} while {balloon.i} is open",
-            )
-        if isinstance(payload, Response):
+        i = getattr(payload, "i", None)
+        if i != balloon.i:
+            return "B1", seq, f"{_kind(payload)} of balloon {i} while {balloon.i} is open"
+        if type(payload) is Pumped:
             self._check_clock(seq, payload)
-        match payload:
-            case Pumped(k=k, latency_us=latency_us):
-                if k != balloon.pumps + 1 or k > balloon.max_pumps:
-                    return "B2", seq, f"pump {k} after pump {balloon.pumps} of at most {balloon.max_pumps}"
-                balloon.pumps = k
-                balloon.pump_latencies_us.append(latency_us)
-            case Exploded(at_pump=at_pump):
-                if at_pump != balloon.pumps:
-                    return "B3", seq, f"burst at pump {at_pump}, but the last pump was {balloon.pumps}"
-                balloon.end = "exploded"
-            case Collected():
-                return self._collect(seq, balloon, payload)
-            case _:
-                assert isinstance(payload, TimedOut)  # _NEXT lets nothing else through
-                balloon.end = "timed_out"
+            if payload.k != balloon.pumps + 1 or payload.k > balloon.max_pumps:
+                return "B2", seq, f"pump {payload.k} after pump {balloon.pumps} of at most {balloon.max_pumps}"
+            balloon.pumps = payload.k
+            balloon.pump_latencies_us.append(payload.latency_us)
+        elif type(payload) is Collected:
+            self._check_clock(seq, payload)
+            return self._collect(seq, balloon, payload)
+        elif type(payload) is Exploded:
+            if payload.at_pump != balloon.pumps:
+                return "B3", seq, f"burst at pump {payload.at_pump}, but the last pump was {balloon.pumps}"
+            balloon.end = "exploded"
+        else:
+            assert isinstance(payload, TimedOut)  # _NEXT lets nothing else through
+            balloon.end = "timed_out"
         return None
 
     def _check_clock(self, seq: int, response: Response) -> None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from functools import cache
+from typing import NamedTuple
 
 import msgspec
 
-from science.estimate import NONE, Sums, one
+from science.estimate import Clusters, Singles, Sums
 from science.exact import ln
 from science.games.balloon_risk.play import FLOOR_US, Balloon, BalloonPlay
 
@@ -53,16 +54,26 @@ def sample(plays: Sequence[BalloonPlay]) -> list[ScoredBalloon]:
     return units
 
 
-class Account(msgspec.Struct, frozen=True, gc=False):
+class Account(NamedTuple):
     """A balloon with its logarithms taken, once: Q32, of us where of a latency, without anticipations.
 
-    ``latencies`` are of all pumps, ``first`` of the first, ``collect`` of the cashing in, each None where there is none;
-    ``step`` is ln(p_j / p_j-1) where both were collected and pumped.
+    ``latencies`` are of all pumps, ``first`` of the first, ``collect`` of the cashing in, each None where there is none; ``kept`` are
+    the pumps of a collected balloon; ``step`` is ln(p_j / p_j-1) where both were collected and pumped. What follows a loss stands
+    apart from what follows a win.
     """
 
-    balloon: ScoredBalloon
+    i: int
+    max_pumps: int
+    value_c: int
+    pumps: int
+    exploded: bool
     latencies: Sums
+    kept: int | None
+    kept_after_loss: int | None
+    kept_after_win: int | None
     first: int | None
+    first_after_loss: int | None
+    first_after_win: int | None
     collect: int | None
     step: int | None
 
@@ -70,14 +81,25 @@ class Account(msgspec.Struct, frozen=True, gc=False):
 def account(balloon: ScoredBalloon) -> Account:
     """Take the logarithms of one balloon."""
     waits, money = balloon.pump_latencies_us, balloon.collect_latency_us
+    pumps, before, after_loss = balloon.pumps, balloon.before_pumps, balloon.after_loss
     logarithms = [ln(latency) for latency in waits if latency >= FLOOR_US]
-    pumps, before = balloon.pumps, balloon.before_pumps
+    first = logarithms[0] if waits and waits[0] >= FLOOR_US else None
+    kept = None if balloon.exploded else pumps
     return Account(
-        balloon=balloon,
+        i=balloon.i,
+        max_pumps=balloon.max_pumps,
+        value_c=balloon.value_c,
+        pumps=pumps,
+        exploded=balloon.exploded,
         latencies=(len(logarithms), sum(logarithms), sum([x * x for x in logarithms])),
-        first=logarithms[0] if waits and waits[0] >= FLOOR_US else None,
+        kept=kept,
+        kept_after_loss=kept if after_loss is True else None,
+        kept_after_win=kept if after_loss is False else None,
+        first=first,
+        first_after_loss=first if after_loss is True else None,
+        first_after_win=first if after_loss is False else None,
         collect=ln(money) if money is not None and money >= FLOOR_US else None,
-        step=_ln_pumps(pumps) - _ln_pumps(before) if not balloon.exploded and pumps and before else None,
+        step=_ln_pumps(pumps) - _ln_pumps(before) if kept and before else None,
     )
 
 
@@ -86,12 +108,14 @@ def _ln_pumps(pumps: int) -> int:
     return ln(pumps)  # of a thousand counts at most
 
 
-def pumps_after(of: Account, *, loss: bool) -> Sums:
-    """The pumps of a collected balloon that follows a loss (or a win)."""
-    balloon = of.balloon
-    return one(balloon.pumps) if balloon.after_loss is loss and not balloon.exploded else NONE
+class Columns:
+    """The accounts of a sample side by side: what the metrics and their influences both look at."""
 
-
-def began_after(of: Account, *, loss: bool) -> Sums:
-    """The first latency of a balloon that follows a loss (or a win)."""
-    return one(of.first) if of.balloon.after_loss is loss else NONE
+    def __init__(self, accounts: Sequence[Account]) -> None:
+        """Of these balloons, in order."""
+        columns = list(zip(*accounts, strict=True)) or [()] * len(Account._fields)
+        self.i, self.max_pumps, self.value_c, self.pumps, self.exploded, latencies, *rest = columns
+        self.latencies = Clusters(latencies)
+        singles = [Singles(column) for column in rest]
+        self.kept, self.kept_after_loss, self.kept_after_win, self.first, *singles = singles
+        self.first_after_loss, self.first_after_win, self.collect, self.step = singles
