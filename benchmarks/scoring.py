@@ -65,7 +65,7 @@ def _steps(games: str, designs: tuple[Design, ...]) -> None:
         for one in measured
         for name, units in one.samples.items()
     ]
-    boiled = [(game, [game.account(unit) for unit in units]) for game, units in samples]
+    boiled = [(game, game.columns([game.account(unit) for unit in units])) for game, units in samples]
     extractor, inferencer = MetricExtractor(codec), TraitInferencer(published)
 
     def chain() -> None:
@@ -80,9 +80,9 @@ def _steps(games: str, designs: tuple[Design, ...]) -> None:
         "decode": lambda: [codec.decode(record.value) for record in records],
         "fold": fold,
         "measure": lambda: [measure(session) for session in sessions],
-        "boil": lambda: [[game.account(unit) for unit in units] for game, units in samples],
-        "metrics": lambda: [game.measure(accounts) for game, accounts in boiled],
-        "move": lambda: [covariances(game.influences(accounts)) for game, accounts in boiled],
+        "boil": lambda: [game.columns([game.account(unit) for unit in units]) for game, units in samples],
+        "metrics": lambda: [game.measure(columns) for game, columns in boiled],
+        "move": lambda: [covariances(game.influences(columns)) for game, columns in boiled],
         "infer": lambda: [infer(one, published).canonical() for one in measured],
         "score": lambda: [infer(measure(session), published).canonical() for session in sessions],
         "decode_fold_measure_infer": chain,

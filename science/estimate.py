@@ -89,6 +89,11 @@ def combined(*terms: tuple[int, int, Sequence[int]]) -> list[int]:
     return [sum(column) for column in zip(*scaled, strict=True)]
 
 
+def difference(one: Sequence[int], other: Sequence[int]) -> list[int]:
+    """The influences of the difference of two statistics."""
+    return [x - y for x, y in zip(one, other, strict=True)]
+
+
 def covariances(influences: Mapping[str, Sequence[int]]) -> dict[str, dict[str, int]]:
     """The covariance of every two statistics, each pair once (the later name first), in squared micro-units.
 

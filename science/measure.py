@@ -125,13 +125,13 @@ def measure(session: Session) -> Measures:
         metrics.update(found)
     entries = [entry for _, entry in sorted(session.entries.items(), key=itemgetter(0)) if entry is not None]
     times = [entry.t_us for entry in entries]
-    kinds = {entry.schema_sha256: type(entry.payload) for entry in entries}
+    by_schema = {entry.schema_sha256: entry for entry in entries}
     return Measures(
         session_id=session.session_id,
         closed=session.closed,
         events_digest=session.events_digest(),
         definitions=_definitions(tuple(sorted(by_game))),
-        schemas={schema.hex(): _KIND[payload] for schema, payload in kinds.items()},
+        schemas={schema.hex(): _KIND[type(entry.payload)] for schema, entry in by_schema.items()},
         device_input=walk.started.device_input if walk.started else "unknown",
         duration_us=max(times) - min(times) if times else 0,
         counted=len(entries),

@@ -1,6 +1,6 @@
 """Balloon risk: how far each balloon moves the metrics that a trait may rest on (``science/estimate.py``)."""
 
-from science.estimate import Singles, combined
+from science.estimate import Singles, combined, difference
 from science.exact import MICRO, Q32, micro_ratio
 from science.games.balloon_risk.sample import Columns
 from science.survival import ln_influences
@@ -34,17 +34,17 @@ def _after_outcomes(balloons: Columns) -> dict[str, list[int]]:
         found["balloon.post_win_escalation"] = balloons.step.mean_influences(Q32)
     late, soon = balloons.first_after_loss, balloons.first_after_win
     if min(late.count, soon.count) >= 2:
-        found["balloon.post_loss_latency"] = combined(
-            (1, 1, late.mean_influences(Q32)), (-1, 1, soon.mean_influences(Q32))
+        found["balloon.post_loss_latency"] = difference(
+            late.mean_influences(Q32), soon.mean_influences(Q32)
         )
     loss, win, kept = balloons.kept_after_loss, balloons.kept_after_win, balloons.kept
     if min(loss.count, win.count) >= 2 and kept.total:
         aap = micro_ratio(kept.total, kept.count)
-        difference = micro_ratio(loss.total * win.count - win.total * loss.count, loss.count * win.count)
-        # of difference / aap
+        less = micro_ratio(loss.total * win.count - win.total * loss.count, loss.count * win.count)
+        # of less / aap
         found["balloon.post_loss_rel"] = combined(
             (MICRO, aap, loss.mean_influences()),
             (-MICRO, aap, win.mean_influences()),
-            (-difference * MICRO, aap * aap, kept.mean_influences()),
+            (-less * MICRO, aap * aap, kept.mean_influences()),
         )
     return found

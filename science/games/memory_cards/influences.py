@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import isqrt
 
-from science.estimate import Clusters, combined
+from science.estimate import Clusters, difference
 from science.exact import Q32, micro_ratio
 from science.games.memory_cards.metrics import CELL_MIN, LATENCIES_MIN, ROUNDS_MIN, cells_of, trend_of
 from science.games.memory_cards.sample import Account
@@ -20,7 +20,7 @@ def influences(accounts: Sequence[Account]) -> dict[str, list[int]]:
         found["sd_ln_latency"] = flips.sd_influences(Q32)
     for name, (one, other) in cells_of(accounts).items():
         if min(one.count, other.count) >= CELL_MIN:
-            found[name] = combined((1, 1, one.mean_influences(Q32)), (-1, 1, other.mean_influences(Q32)))
+            found[name] = difference(one.mean_influences(Q32), other.mean_influences(Q32))
     return {f"memory.{name}": values for name, values in found.items()}
 
 

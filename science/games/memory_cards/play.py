@@ -111,8 +111,6 @@ class MemoryPlay:
 
     def take(self, seq: int, t_us: int, payload: Payload) -> None:
         """The next event; impossible ones are noted and void their round."""
-        if isinstance(payload, GameCompleted):
-            return
         state = _NEXT.get((self._state, type(payload)))
         if state is not None:
             flaw = self._accept(seq, t_us, payload)
@@ -121,6 +119,8 @@ class MemoryPlay:
             if flaw is not None:
                 self._object(seq, flaw)
                 self._void()
+        elif isinstance(payload, GameCompleted):
+            pass  # a game reveals nothing: its rounds do
         elif self._state == "idle":
             self._object(seq, ("M5", f"{_kind(payload)} while no round is open"))
         elif self._state != "torn":
@@ -186,21 +186,20 @@ class MemoryPlay:
 
     def _accept(self, seq: int, t_us: int, payload: Payload) -> _Flaw | None:
         """Take up an event that the state allows; the flaw that voids its round, or None."""
-        if isinstance(payload, RoundStarted):
+        if type(payload) is RoundStarted:
             return self._start(seq, payload)
         board = self.boards[-1]
-        assert isinstance(payload, CardFlipped | TurnResolved | RoundCompleted | RoundTimedOut)  # by _NEXT
-        if payload.r != board.r:
-            return "M5", f"{_kind(payload)} of round {payload.r} while round {board.r} is open"
-        match payload:
-            case CardFlipped():
-                return self._flip(seq, t_us, board, payload)
-            case TurnResolved():
-                return self._resolve(t_us, board, payload)
-            case RoundCompleted():
-                return _complete(board, payload)
-            case _:
-                return _time_out(board)
+        r = getattr(payload, "r", None)
+        if r != board.r:
+            return "M5", f"{_kind(payload)} of round {r} while round {board.r} is open"
+        if type(payload) is CardFlipped:
+            return self._flip(seq, t_us, board, payload)
+        if type(payload) is TurnResolved:
+            return self._resolve(t_us, board, payload)
+        if type(payload) is RoundCompleted:
+            return _complete(board, payload)
+        assert isinstance(payload, RoundTimedOut)  # _NEXT lets nothing else through
+        return _time_out(board)
 
     def _start(self, seq: int, started: RoundStarted) -> _Flaw | None:
         expected = self._next_r
@@ -228,23 +227,23 @@ class MemoryPlay:
         return None
 
     def _flip(self, seq: int, t_us: int, board: Board, flip: CardFlipped) -> _Flaw | None:
-        number = 2 if self._state == "first" else 1
-        if (flip.turn, flip.flip) != (board.turns + 1, number):
+        number, pos, face = 2 if self._state == "first" else 1, flip.pos, flip.face
+        if flip.turn != board.turns + 1 or flip.flip != number:
             return (
                 "M5",
                 f"flip {flip.flip} of turn {flip.turn} where flip {number} of {board.turns + 1} is next",
             )
-        if not 0 <= flip.pos < 2 * board.n_pairs:
-            return "M1", f"place {flip.pos} of {2 * board.n_pairs}"
-        if flip.pos in board.removed:
-            return "M4", f"the card at {flip.pos} is found already"
-        if number == 2 and flip.pos == board.flips[-1].pos:
-            return "M3", f"the card at {flip.pos} is flipped twice in one turn"
-        if flip.pos not in board.faces:
-            board.faces[flip.pos] = flip.face
-            board.places[flip.face] = board.places.get(flip.face, 0) + 1
-        if board.faces[flip.pos] != flip.face or board.places[flip.face] > 2:
-            return "M2", f"the card at {flip.pos} is another one, or a third of its kind"
+        if not 0 <= pos < 2 * board.n_pairs:
+            return "M1", f"place {pos} of {2 * board.n_pairs}"
+        if pos in board.removed:
+            return "M4", f"the card at {pos} is found already"
+        if number == 2 and pos == board.flips[-1].pos:
+            return "M3", f"the card at {pos} is flipped twice in one turn"
+        if pos not in board.faces:
+            board.faces[pos] = face
+            board.places[face] = board.places.get(face, 0) + 1
+        if board.faces[pos] != face or board.places[face] > 2:
+            return "M2", f"the card at {pos} is another one, or a third of its kind"
         possible_us, self._locked_until_us = self._locked_until_us, None
         if possible_us is None:
             possible_us = self._previous_t_us

@@ -51,15 +51,18 @@ def _turns(board: Board) -> tuple[Turn, ...]:
 
 
 def _turn(first: CardFlipped, second: CardFlipped, number: int, shown: dict[str, dict[int, int]]) -> Turn:
-    twins = shown.get(first.face, {})
+    twins = shown.get(first.face, _UNSEEN)
     return Turn(
         first_latency_us=first.latency_us,
         second_latency_us=second.latency_us,
         matched=first.face == second.face,
         first_seen=first.pos in twins,
         mate_lag=sum([number - at for pos, at in twins.items() if pos != first.pos]),  # there is one mate
-        second_seen=second.pos in shown.get(second.face, {}),
+        second_seen=second.pos in shown.get(second.face, _UNSEEN),
     )
+
+
+_UNSEEN: dict[int, int] = {}
 
 
 class Account(msgspec.Struct, frozen=True, gc=False):

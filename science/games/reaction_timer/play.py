@@ -119,9 +119,6 @@ class ReactionPlay:
 
     def take(self, seq: int, t_us: int, payload: Payload) -> None:
         """The next event; impossible ones are noted and void their trial."""
-        if isinstance(payload, GameCompleted):
-            self._check_reveal(seq, payload)
-            return
         state = _NEXT.get((self._state, type(payload)))
         if state is not None:
             flaw = self._accept(seq, t_us, payload)
@@ -129,6 +126,8 @@ class ReactionPlay:
             if flaw is not None:
                 self._object(*flaw)
                 self._void()
+        elif isinstance(payload, GameCompleted):
+            self._check_reveal(seq, payload)
         elif self._state == "idle":
             self._object("R1", seq, f"{_kind(payload)} while no trial is open")
         elif self._state != "torn":
@@ -225,22 +224,20 @@ class ReactionPlay:
 
     def _accept(self, seq: int, t_us: int, payload: Payload) -> _Flaw | None:
         """Take up an event that the state allows; the flaw that voids its trial, or None."""
-        if isinstance(payload, TrialStarted):
+        if type(payload) is TrialStarted:
             return self._start(seq, t_us, payload)
         trial = self.trials[-1]
         i = getattr(payload, "i", None)
         if i != trial.i:
             return "R5", seq, f"{_kind(payload)} of trial {i} while {trial.i} is open"
-        match payload:
-            case StimulusShown():
-                return self._show(seq, trial, payload)
-            case Responded():
-                return self._respond(seq, trial, payload)
-            case FalseStart():
-                trial.outcome = "false_start"
-                return None
-            case _:
-                assert isinstance(payload, Missed)  # _NEXT lets nothing else through
+        if type(payload) is StimulusShown:
+            return self._show(seq, trial, payload)
+        if type(payload) is Responded:
+            return self._respond(seq, trial, payload)
+        if type(payload) is FalseStart:
+            trial.outcome = "false_start"
+            return None
+        assert isinstance(payload, Missed)  # _NEXT lets nothing else through
         if payload.timeout_us != self.config.timeout_us:
             return "S3", seq, f"missed after {payload.timeout_us} us, configured are {self.config.timeout_us}"
         trial.outcome = "missed" if self._key_of(trial) is not None else "rejected"  # R7
