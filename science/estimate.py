@@ -14,6 +14,7 @@ from science.exact import MICRO, Moments
 
 Sums = tuple[int, int, int]  # count, sum and sum of squares of integers
 
+
 def sums(values: Sequence[int]) -> Sums:
     """The sums of many values."""
     return len(values), sum(values), sum(map(mul, values, values))

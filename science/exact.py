@@ -48,7 +48,7 @@ _LN_REMAINDER = tuple(
     _unguard(_ln_wide(2 * _LN_CELLS << 31, (2 * (_LN_CELLS + j) + 1) * _LN_INVERSE[j]))
     for j in range(_LN_CELLS)
 )
-_LN_CELL = tuple(map(add, _LN_CENTRE, _LN_REMAINDER))
+_LN_CELL: tuple[int, ...] = tuple(map(add, _LN_CENTRE, _LN_REMAINDER))
 
 
 def ln(x: int) -> int:

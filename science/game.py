@@ -1,5 +1,6 @@
 """What a game module must say of itself, and the words that all games share."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
@@ -25,7 +26,7 @@ class Completion(Payload, frozen=True, gc=False):
 Severity = Literal["integrity", "quality", "note"]
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Finding(msgspec.Struct, frozen=True, gc=False):
     """Something the fold noticed at ``seq``; ``code`` is an invariant of the game (B1, ...) or a Q_ flag."""
 
     code: str
@@ -34,7 +35,7 @@ class Finding(msgspec.Struct, frozen=True):
     detail: str
 
 
-class Metric(msgspec.Struct, frozen=True):
+class Metric(msgspec.Struct, frozen=True, gc=False):
     """A number with what it takes to trust it. ``value`` and ``se`` (standard error) are in micro-units.
 
     ``n`` is how many observations it rests on; ``reason`` says why there is no value, or what to mind about it.
@@ -57,7 +58,7 @@ class Definition(msgspec.Struct, frozen=True):
     source: str
 
 
-class Conduct(msgspec.Struct, frozen=True):
+class Conduct(msgspec.Struct, frozen=True, gc=False):
     """How someone played, as counts for the quality score (``science/quality.py``)."""
 
     responses: int = 0
@@ -84,11 +85,12 @@ def is_automaton(latencies_us: Sequence[int]) -> bool:
         return False
     ordered = sorted(latencies_us)
     twice_us = ordered[(n - 1) // 2] + ordered[n // 2]  # the median, doubled to stay whole
-    alike = len([latency_us for latency_us in ordered if abs(2 * latency_us - twice_us) <= 2 * _ALIKE_US])
-    return 100 * alike > 97 * n
+    beyond = bisect_right(ordered, twice_us // 2 + _ALIKE_US)
+    below = bisect_left(ordered, -(-twice_us // 2) - _ALIKE_US)
+    return 100 * (beyond - below) > 97 * n
 
 
-class Tally(msgspec.Struct, frozen=True):
+class Tally(msgspec.Struct, frozen=True, gc=False):
     """What became of the units of one play: planned by the protocol, scored, and why others were not."""
 
     planned: int

@@ -58,12 +58,10 @@ class NormSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def fits(self, match: dict[str, int | str]) -> bool:
         """Whether a play of this configuration may be compared with the sample."""
         return match.keys() == self.match.keys() and all(
-            [
-                wanted[0] <= match[key] <= wanted[1]  # type: ignore[operator]  # a range is of numbers
-                if isinstance(wanted, tuple)
-                else match[key] == wanted
-                for key, wanted in self.match.items()
-            ]
+            wanted[0] <= match[key] <= wanted[1]  # type: ignore[operator]  # a range is of numbers
+            if isinstance(wanted, tuple)
+            else match[key] == wanted
+            for key, wanted in self.match.items()
         )
 
 

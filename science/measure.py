@@ -33,7 +33,7 @@ from science.vocabulary import (
 )
 
 
-class GameMeasures(msgspec.Struct, frozen=True):
+class GameMeasures(msgspec.Struct, frozen=True, gc=False):
     """One play: what it may be compared with, and the fate of its units."""
 
     game: str
@@ -41,7 +41,7 @@ class GameMeasures(msgspec.Struct, frozen=True):
     tally: Tally
 
 
-class Attention(msgspec.Struct, frozen=True):
+class Attention(msgspec.Struct, frozen=True, gc=False):
     """What the frame of the session says about how it was played."""
 
     events: int
@@ -51,7 +51,7 @@ class Attention(msgspec.Struct, frozen=True):
     checks_failed: int
 
 
-class Noticed(msgspec.Struct, frozen=True):
+class Noticed(msgspec.Struct, frozen=True, gc=False):
     """A finding with how often it came up, and at which event first. Its words stay out: they may be bettered."""
 
     code: str
@@ -60,7 +60,7 @@ class Noticed(msgspec.Struct, frozen=True):
     seq: int
 
 
-class Precision(msgspec.Struct, frozen=True):
+class Precision(msgspec.Struct, frozen=True, gc=False):
     """How well a game's metrics are known: from how many resampling units, and each pair's covariance in squared micro-units.
 
     A pair stands once, under the later of its names.
@@ -70,7 +70,7 @@ class Precision(msgspec.Struct, frozen=True):
     covariances: dict[str, dict[str, int]]
 
 
-class Measures(msgspec.Struct, frozen=True):
+class Measures(msgspec.Struct, frozen=True, gc=False):
     """All that a profile may be inferred from. Integers and strings only; metrics in micro-units.
 
     ``unplayed`` counts the units of games that the protocol plans and that were never begun. ``samples`` are the resampling units
@@ -159,8 +159,9 @@ def measured(game: Game, sample: Sequence[Any]) -> tuple[dict[str, Metric], Prec
     columns = game.columns([game.account(unit) for unit in sample])
     metrics, found = game.measure(columns), covariances(game.influences(columns))
     for name, row in found.items():
-        if metrics[name].se is None:
-            metrics[name] = msgspec.structs.replace(metrics[name], se=isqrt(row[name]))
+        own = metrics[name]
+        if own.se is None:
+            metrics[name] = Metric(own.value, own.n, own.unit, isqrt(row[name]), own.reason)
     return metrics, Precision(len(sample), found)
 
 

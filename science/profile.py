@@ -19,7 +19,7 @@ from science.refusal import Case, completeness_of, reasons_of, units_of
 from science.standing import Standing, Term, covariance, probability, stand, terms_of
 
 
-class Contribution(msgspec.Struct, frozen=True, omit_defaults=True):
+class Contribution(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What a metric brought: its value and z, in micro-units. The terms of a trait add up to its composite z.
 
     A metric that the trait does not use, and any metric of a refused trait, has no term.
@@ -37,7 +37,7 @@ class Contribution(msgspec.Struct, frozen=True, omit_defaults=True):
     is_other_device: bool = False  # the norm set's sample played on another kind of device
 
 
-class TraitScore(msgspec.Struct, frozen=True, omit_defaults=True):
+class TraitScore(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One trait. Numbers in micro-units; ``score`` and all that follows from it are None unless ``status`` is scored.
 
     ``ci`` is the interval of this session's precision and of the norms' uncertainty; ``ci_trait`` adds the day-to-day
@@ -66,7 +66,7 @@ class TraitScore(msgspec.Struct, frozen=True, omit_defaults=True):
     maturity: str = ""  # the mapping's own word for the trait: provisional, experimental
 
 
-class MappingName(msgspec.Struct, frozen=True):
+class MappingName(msgspec.Struct, frozen=True, gc=False):
     """Which mapping, and its hash."""
 
     id: str
@@ -74,7 +74,7 @@ class MappingName(msgspec.Struct, frozen=True):
     hash: str
 
 
-class Profile(msgspec.Struct, frozen=True, omit_defaults=True):
+class Profile(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What a session says about a person, by one mapping. Its canonical bytes hold nothing of when or where it was made.
 
     ``correlations`` are those of the errors of every two scored composites, in micro-units: traits share games and metrics' units.
@@ -150,7 +150,7 @@ def _score(case: Case, scored: Standing | None, reasons: list[Reason]) -> TraitS
     return TraitScore(
         status="scored" if scored is not None else "insufficient",
         provisional=any(
-            [term.norm_set is not None and term.norm_set.status != "reference" for term in case.terms]
+            term.norm_set is not None and term.norm_set.status != "reference" for term in case.terms
         ),
         score=score,
         ci=_of_probability(scored.interval) if scored is not None else None,

@@ -77,7 +77,7 @@ _ADVICE: dict[tuple[str, str, str], str] = {
 }
 
 
-class Reason(msgspec.Struct, frozen=True):
+class Reason(msgspec.Struct, frozen=True, gc=False):
     """What was observed and what is required, in micro-units where they are numbers with decimals.
 
     ``details`` are whole numbers and names for the words.

@@ -12,7 +12,7 @@ from science.reasons import Reason
 from science.standing import Standing, Term, count_of
 
 
-class Case(msgspec.Struct, frozen=True):
+class Case(msgspec.Struct, frozen=True, gc=False):
     """One trait of one session, with what decides about it. ``units`` is (scored, planned) of each game the trait listens to."""
 
     measures: Measures

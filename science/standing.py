@@ -21,7 +21,7 @@ from science.mapping import Fold, Interval, MetricRule, Norm, NormSet, Published
 from science.measure import Measures, Precision
 
 
-class Term(msgspec.Struct, frozen=True):
+class Term(msgspec.Struct, frozen=True, gc=False):
     """One metric of a trait. ``z`` and all that follows are None where the metric cannot stand anywhere.
 
     ``y`` is z, folded where the mapping folds it; ``slope`` is dy/dz; ``se`` the moderated standard error of z; ``coefficient`` is what
@@ -46,7 +46,7 @@ class Term(msgspec.Struct, frozen=True):
         return self.rule.fold.reliability if self.rule.fold is not None else self.norm.reliability
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """A composite c = sum of w y / D with D^2 = w'Rw; ``scale`` is D^2, ``df`` the degrees of freedom of ``sem`` (None: normal).
 
     ``reliability`` is 100 tau^2 / (tau^2 + SEM^2) with tau^2 the composite's reliability in the sample (Mosier 1943).
@@ -82,7 +82,7 @@ def stand(
     lacking = {name for group in rule.required if counted.isdisjoint(group) for name in group}
     used = tuple([term for term in terms if term.z is not None and term.rule.metric in counted | lacking])
     known = {term.rule.metric for term in used}
-    if any([known.isdisjoint(group) for group in rule.required]):
+    if any(known.isdisjoint(group) for group in rule.required):
         return None
     interval = published.mapping.interval
     weights = [term.rule.weight for term in used]
@@ -175,7 +175,7 @@ def _term(measures: Measures, published: Published, rule: MetricRule) -> Term:
     norms = _norms(measures, published, rule)
     norm = None if norms is None else norms.metrics[rule.metric]
     counts = mapping.games[rule.game].counts
-    is_counted = all([count_of(measures, count.metric) >= count.minimum for count in counts])
+    is_counted = all(count_of(measures, count.metric) >= count.minimum for count in counts)
     if norm is None or metric.value is None or metric.se is None:
         return Term(rule, metric, norms, norm, is_counted)
     z = _z(metric.value, rule, norm, mapping.winsor)
@@ -216,7 +216,7 @@ def _norms(measures: Measures, published: Published, rule: MetricRule) -> NormSe
         if (
             rule.metric in norms.metrics
             and norms.game == rule.game
-            and all([norms.fits(match) for match in plays])
+            and all(norms.fits(match) for match in plays)
         ):
             return norms
     return None

@@ -5,7 +5,7 @@ data. The mean of the collected ones alone is biased low (De Groot 2020); the ar
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
 import msgspec
@@ -25,14 +25,42 @@ class Intended(msgspec.Struct, frozen=True):
     censored: bool  # the longest balloon burst, so the mean is a lower bound
 
 
-def intended_pumps(balloons: Iterable[tuple[int, bool]]) -> Intended:
-    """Estimate from (pumps, exploded) pairs, at least one; ``exploded`` counts the bursting pump among the pumps.
+class Curve(msgspec.Struct, frozen=True):
+    """S_1 .. S_longest and the areas right of the levels 0 .. longest - 1, in Q40; (n_l, s_l) of those levels."""
+
+    count: int
+    has_stops: bool
+    censored: bool
+    survival: list[int]
+    areas: list[int]
+    steps: list[tuple[int, int]]
+
+
+def curve_of(balloons: Iterable[tuple[int, bool]]) -> Curve:
+    """From (pumps, exploded) pairs, at least one; ``exploded`` counts the bursting pump among the pumps."""
+    fates = Counter(balloons)
+    count, longest = fates.total(), max([pumps for pumps, _ in fates])
+    at_risk, height = count, _Q40
+    survival: list[int] = []
+    steps: list[tuple[int, int]] = []
+    for level in range(longest):  # below the longest count somebody always goes on, so at_risk > stopped
+        at_risk -= fates.get((level, True), 0)
+        stopped = fates.get((level, False), 0)
+        steps.append((at_risk, stopped))
+        at_risk, height = at_risk - stopped, height * (at_risk - stopped) // at_risk
+        survival.append(height)
+    areas = list(accumulate(reversed(survival)))[::-1]
+    has_stops = not all(exploded for _, exploded in fates)
+    return Curve(count, has_stops, (longest, True) in fates, survival, areas, steps)
+
+
+def intended_pumps(curve: Curve) -> Intended:
+    """The estimates of a curve.
 
     The mean is the area under the survival curve S up to the largest count. Its variance is Greenwood's,
     sum over l of (area right of l)^2 s_l / (n_l (n_l - s_l)), times n / (n - 1) for small samples; the logarithm's follows
     by the delta method. The logarithm is taken of max(mean, 1/2), so that never pumping has a value too.
     """
-    curve = _curve(balloons)
     mean = sum(curve.survival)
     variance = sum(
         area * area * stopped // (at_risk * (at_risk - stopped))
@@ -50,14 +78,12 @@ def intended_pumps(balloons: Iterable[tuple[int, bool]]) -> Intended:
     )
 
 
-def ln_influences(balloons: Iterable[tuple[int, bool]]) -> dict[tuple[int, bool], int]:
-    """The influence of a balloon of each fate on ``ln_mean``, in micro-units; their squares add up to Greenwood's variance.
+def ln_influences(curve: Curve, balloons: Sequence[tuple[int, bool]]) -> list[int]:
+    """The influence of each of the curve's balloons on ``ln_mean``, in micro-units; their squares add up to Greenwood's variance.
 
     At every level l where a balloon is at risk it moves the hazard by (d_l - h_l) / n_l, with d_l = 1 where it stops, and the
     mean by -area_l / (1 - h_l) times that.
     """
-    fates = list(balloons)
-    curve = _curve(fates)
     floored = max(sum(curve.survival), _Q40 // 2)
     passed = [0]  # what passing the levels 0 .. l - 1 gives, Q40
     stops = []
@@ -66,40 +92,9 @@ def ln_influences(balloons: Iterable[tuple[int, bool]]) -> dict[tuple[int, bool]
         passed.append(passed[-1] + area * stopped // (at_risk * (at_risk - stopped)))
     longest = len(stops)
     found = {}
-    for pumps, exploded in dict.fromkeys(fates):
+    for pumps, exploded in dict.fromkeys(balloons):
         moved = passed[pumps]
         if not exploded and pumps < longest:
             moved = passed[pumps + 1] - stops[pumps]
         found[pumps, exploded] = micro_ratio(moved, floored)
-    return found
-
-
-class _Curve(msgspec.Struct, frozen=True):
-    """S_1 .. S_longest and the areas right of the levels 0 .. longest - 1, in Q40; (n_l, s_l) of those levels."""
-
-    count: int
-    has_stops: bool
-    censored: bool
-    survival: list[int]
-    areas: list[int]
-    steps: list[tuple[int, int]]
-
-
-def _curve(balloons: Iterable[tuple[int, bool]]) -> _Curve:
-    stops: Counter[int] = Counter()
-    bursts: Counter[int] = Counter()
-    for pumps, exploded in balloons:
-        (bursts if exploded else stops)[pumps] += 1
-    count = stops.total() + bursts.total()
-    longest = max(stops | bursts)
-    at_risk, height = count, _Q40
-    survival: list[int] = []
-    steps: list[tuple[int, int]] = []
-    for level in range(longest):  # below the longest count somebody always goes on, so at_risk > stopped
-        at_risk -= bursts[level]
-        steps.append((at_risk, stops[level]))
-        height = height * (at_risk - stops[level]) // at_risk
-        survival.append(height)
-        at_risk -= stops[level]
-    areas = list(accumulate(reversed(survival)))[::-1]
-    return _Curve(count, bool(stops), bursts[longest] > 0, survival, areas, steps)
+    return [found[balloon] for balloon in balloons]

@@ -31,6 +31,7 @@ ALLOWED = {
         "pkgutil",
         "re",
         "science",
+        "struct",
         "types",
         "typing",
     ),

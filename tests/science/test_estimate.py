@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from science.estimate import NONE, Clusters, combined, covariances, one, sums
+from science.estimate import Clusters, Singles, combined, covariances, difference, sums
 from science.exact import MICRO, Q32
-from science.survival import intended_pumps, ln_influences
+from science.survival import curve_of, intended_pumps, ln_influences
 
 VALUES = st.lists(st.integers(-(10**9), 10**9), max_size=6)
 GROUPS = st.lists(VALUES, min_size=2, max_size=12).filter(lambda groups: sum(map(len, groups)) >= 2)
@@ -24,8 +24,23 @@ def clusters(groups: list[list[int]]) -> Clusters:
 def test_sums_are_counts_sums_and_squares() -> None:
     """Of many, of one, of none."""
     assert sums([3, -4, 5]) == (3, 4, 50)
-    assert sums([]) == one(None) == NONE == (0, 0, 0)
-    assert one(-7) == sums([-7])
+    assert sums([-7]) == (1, -7, 49)
+    assert sums([]) == (0, 0, 0)
+
+
+SINGLES = st.lists(st.none() | st.integers(-(10**12), 10**12), min_size=2, max_size=30).filter(
+    lambda values: len(values) - values.count(None) >= 2
+)
+
+
+@given(SINGLES, st.sampled_from([1, 1_000, Q32]))
+def test_single_values_are_clusters_of_at_most_one(values: list[int | None], unit: int) -> None:
+    """To the last bit, whatever they count in."""
+    short = Singles(values)
+    long = clusters([[] if value is None else [value] for value in values])
+    assert (short.count, short.total, short.squares) == (long.count, long.total, long.squares)
+    assert short.mean_influences(unit) == long.mean_influences(unit)
+    assert short.sd_influences(unit) == long.sd_influences(unit)
 
 
 @given(GROUPS)
@@ -90,7 +105,7 @@ def test_influences_on_the_mean_add_up_to_nothing(groups: list[list[int]]) -> No
 @given(st.lists(st.integers(-(10**6), 10**6), min_size=2, max_size=40))
 def test_units_of_one_value_give_the_standard_error_of_the_mean(values: list[int]) -> None:
     """sum I^2 n / (n - 1) is then s^2 / n."""
-    found = Clusters(map(one, values))
+    found = Singles(values)
     variance = covariances({"mean": found.mean_influences()})["mean"]["mean"]
     assert isclose(sqrt(variance), found.se_micro(), abs_tol=2, rel_tol=1e-5)
 
@@ -114,6 +129,13 @@ def test_statistics_of_different_units_have_no_function() -> None:
     """Influences are of the same units in the same order; others are a programming error."""
     with pytest.raises(ValueError, match="shorter"):
         combined((1, 1, [3, -3]), (1, 1, [3]))
+    with pytest.raises(ValueError, match="shorter"):
+        difference([3, -3], [3])
+
+
+def test_a_difference_moves_by_both() -> None:
+    """As much as the one, and against the other."""
+    assert difference([30, -60], [40, 8]) == [-10, -68]
 
 
 def test_covariances_are_those_of_the_influences() -> None:
@@ -142,10 +164,10 @@ BALLOONS = st.lists(
 @given(BALLOONS)
 def test_the_kaplan_meier_influences_add_up_to_greenwood(balloons: list[tuple[int, bool]]) -> None:
     """The cross terms of the levels vanish, so the variance is the formula's, to the rounding of the influences."""
-    by_fate = ln_influences(balloons)
-    moved = [by_fate[balloon] for balloon in balloons]
+    curve = curve_of(balloons)
+    moved = ln_influences(curve, balloons)
     assert abs(sum(moved)) <= len(moved)
     variance = covariances({"km": moved})["km"]["km"]
-    se = intended_pumps(balloons).ln_mean_se
+    se = intended_pumps(curve).ln_mean_se
     assert se is not None
     assert abs(sqrt(variance) - se) <= 2 + sqrt(len(balloons))

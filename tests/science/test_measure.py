@@ -407,7 +407,7 @@ def test_what_was_played_with_is_told() -> None:
 def test_a_metrics_error_is_its_own_or_that_of_its_influences() -> None:
     """The square root of its variance over the units, rounded down, where the game gives it none."""
     found, game = measures_of(session_events()), GAMES["balloon_risk"]
-    own = game.measure([game.account(unit) for unit in found.samples["balloon_risk"]])
+    own = game.measure(game.columns([game.account(unit) for unit in found.samples["balloon_risk"]]))
     rows = found.precisions["balloon_risk"].covariances
     assert {own[name].se is None for name in rows} == {True, False}
     for name, row in rows.items():

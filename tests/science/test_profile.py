@@ -8,6 +8,7 @@ from typing import NoReturn
 import msgspec
 import pytest
 
+from science.canonical import canonical
 from science.game import Metric
 from science.mapping import Published
 from science.measure import Measures
@@ -441,6 +442,7 @@ def test_canonical_bytes_hold_integers_and_sorted_keys(balloons: list[Balloon]) 
     text = profile.canonical()
     assert_sorted(json.loads(text, parse_float=refuse_float))
     assert msgspec.json.decode(text, type=Profile) == profile
+    assert canonical(profile) == text
     assert text == json.dumps(json.loads(text), separators=(",", ":")).encode()
 
 
@@ -452,6 +454,25 @@ def test_canonical_bytes_name_what_they_rest_on() -> None:
     }
     assert profile["mapping"] == {"hash": pilot().mapping_hash, "id": "pilot", "semver": "0.1.0"}
     assert profile["norms"] == pilot().norm_hashes
+
+
+def test_a_profiles_types_leave_no_room_for_a_float() -> None:
+    """Its bytes are made without looking for one: every leaf is declared an integer, a string, a boolean or None."""
+    leaves, open_ = set(), [msgspec.inspect.type_info(Profile)]
+    while open_:
+        node = open_.pop()
+        match node:
+            case msgspec.inspect.StructType(fields=fields):
+                open_ += [field.type for field in fields]
+            case msgspec.inspect.DictType(key_type=key, value_type=value):
+                open_ += [key, value]
+            case msgspec.inspect.ListType(item_type=item):
+                open_.append(item)
+            case msgspec.inspect.TupleType(item_types=items) | msgspec.inspect.UnionType(types=items):
+                open_ += items
+            case _:
+                leaves.add(type(node).__name__)
+    assert leaves == {"IntType", "StrType", "BoolType", "NoneType"}
 
 
 def test_transport_leaves_no_trace() -> None:

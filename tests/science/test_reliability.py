@@ -59,7 +59,9 @@ def measure(units: Sequence[Toss]) -> dict[str, Metric]:
     }
 
 
-TOSSES = msgspec.structs.replace(GAME, name="toss", unit=Toss, account=lambda unit: unit, measure=measure)
+TOSSES = msgspec.structs.replace(
+    GAME, name="toss", unit=Toss, account=lambda unit: unit, columns=list, measure=measure
+)
 
 
 def played(name: object, values: Sequence[int], game: Game = TOSSES, **changes: object) -> Played:

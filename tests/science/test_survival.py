@@ -1,5 +1,6 @@
 """The Kaplan-Meier estimator against a plain one on fractions, written from science.md A.2 alone."""
 
+from collections.abc import Iterable
 from fractions import Fraction
 from math import log  # an oracle; the engine has none
 from random import Random
@@ -9,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from science.exact import MICRO
-from science.survival import intended_pumps, ln_influences
+from science.survival import Intended, curve_of, ln_influences
+from science.survival import intended_pumps as intended_pumps_of
 
 Balloons = list[tuple[int, bool]]
 BALLOONS = st.lists(
@@ -20,6 +22,11 @@ BALLOONS = st.lists(
     min_size=1,
     max_size=60,
 )
+
+
+def intended_pumps(balloons: Iterable[tuple[int, bool]]) -> Intended:
+    """The estimates of these balloons."""
+    return intended_pumps_of(curve_of(balloons))
 
 
 def plain_kaplan_meier(balloons: Balloons) -> tuple[Fraction, Fraction]:
@@ -139,4 +146,4 @@ def test_a_thousand_levels_stay_within_a_micro_unit() -> None:
 def test_below_half_a_pump_a_balloon_moves_the_logarithm_of_a_half() -> None:
     """A mean of 1/4 from four balloons: each moves it by (x - 1/4) / 4, and its logarithm by that over 1/2, not over 1/4."""
     balloons = [(0, False), (0, False), (0, False), (1, False)]
-    assert ln_influences(balloons) == {(0, False): -125_000, (1, False): 375_000}
+    assert ln_influences(curve_of(balloons), balloons) == [-125_000, -125_000, -125_000, 375_000]

@@ -9,10 +9,8 @@ from science.survival import ln_influences
 def influences(balloons: Columns) -> dict[str, list[int]]:
     """One list a metric that has a spread to speak of, one number a balloon, in micro-units."""
     found: dict[str, list[int]] = {}
-    if not all(balloons.exploded):
-        fates = list(zip(balloons.pumps, balloons.exploded, strict=True))
-        by_fate = ln_influences(fates)
-        found["balloon.ln_intended_km"] = [by_fate[fate] for fate in fates]
+    if balloons.curve is not None and balloons.curve.has_stops:
+        found["balloon.ln_intended_km"] = ln_influences(balloons.curve, balloons.fates)
     kept, latencies = balloons.kept, balloons.latencies
     if kept.count >= 3 and kept.total:
         found["balloon.cv_adj"] = _of_ratio(kept)
@@ -34,9 +32,7 @@ def _after_outcomes(balloons: Columns) -> dict[str, list[int]]:
         found["balloon.post_win_escalation"] = balloons.step.mean_influences(Q32)
     late, soon = balloons.first_after_loss, balloons.first_after_win
     if min(late.count, soon.count) >= 2:
-        found["balloon.post_loss_latency"] = difference(
-            late.mean_influences(Q32), soon.mean_influences(Q32)
-        )
+        found["balloon.post_loss_latency"] = difference(late.mean_influences(Q32), soon.mean_influences(Q32))
     loss, win, kept = balloons.kept_after_loss, balloons.kept_after_win, balloons.kept
     if min(loss.count, win.count) >= 2 and kept.total:
         aap = micro_ratio(kept.total, kept.count)

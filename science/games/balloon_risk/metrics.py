@@ -98,8 +98,7 @@ def measure(balloons: Columns) -> dict[str, Metric]:
             for name, entry in found.items()
         }
     return {
-        _ID[name]: Metric(value, n, _UNIT[name], se, reason)
-        for name, (value, n, se, reason) in found.items()
+        _ID[name]: Metric(value, n, _UNIT[name], se, reason) for name, (value, n, se, reason) in found.items()
     }
 
 
@@ -142,17 +141,19 @@ def _best_numerator(max_pumps: int) -> int:
 
 def _earned(balloons: Columns) -> list[int]:
     """Cents, balloon by balloon."""
-    return [(kept or 0) * value_c for kept, value_c in zip(balloons.kept.values, balloons.value_c, strict=True)]
+    return [
+        (kept or 0) * value_c for kept, value_c in zip(balloons.kept.values, balloons.value_c, strict=True)
+    ]
 
 
 def _pumping(balloons: Columns) -> dict[str, _Found]:
     """How far they go: the mean of the collected, and the mean with bursts as censored."""
-    if not balloons.pumps:
+    if balloons.curve is None:
         return dict.fromkeys(
             ("aap", "intended_km", "ln_intended_km", "sd_adj", "cv_adj"), _absent(0, "no_balloons")
         )
     n = len(balloons.pumps)
-    intended = intended_pumps(zip(balloons.pumps, balloons.exploded, strict=True))
+    intended = intended_pumps(balloons.curve)
     reason = "censored" if intended.censored else None
     collected = balloons.kept
     m = collected.count

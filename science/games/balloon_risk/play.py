@@ -174,7 +174,11 @@ class BalloonPlay:
         if type(payload) is Pumped:
             self._check_clock(seq, payload)
             if payload.k != balloon.pumps + 1 or payload.k > balloon.max_pumps:
-                return "B2", seq, f"pump {payload.k} after pump {balloon.pumps} of at most {balloon.max_pumps}"
+                return (
+                    "B2",
+                    seq,
+                    f"pump {payload.k} after pump {balloon.pumps} of at most {balloon.max_pumps}",
+                )
             balloon.pumps = payload.k
             balloon.pump_latencies_us.append(payload.latency_us)
         elif type(payload) is Collected:

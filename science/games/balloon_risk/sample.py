@@ -9,6 +9,7 @@ import msgspec
 from science.estimate import Clusters, Singles, Sums
 from science.exact import ln
 from science.games.balloon_risk.play import FLOOR_US, Balloon, BalloonPlay
+from science.survival import curve_of
 
 
 class ScoredBalloon(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -115,6 +116,8 @@ class Columns:
         """Of these balloons, in order."""
         columns = list(zip(*accounts, strict=True)) or [()] * len(Account._fields)
         self.i, self.max_pumps, self.value_c, self.pumps, self.exploded, latencies, *rest = columns
+        self.fates = list(zip(self.pumps, self.exploded, strict=True))
+        self.curve = curve_of(self.fates) if self.fates else None
         self.latencies = Clusters(latencies)
         singles = [Singles(column) for column in rest]
         self.kept, self.kept_after_loss, self.kept_after_win, self.first, *singles = singles

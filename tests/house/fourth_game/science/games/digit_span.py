@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from science.estimate import Clusters, one
+from science.estimate import Singles
 from science.event import Payload, Response
 from science.exact import MICRO, Q32, ln, micro_ratio
 from science.game import Completion, Conduct, Definition, Finding, Game, Metric, Start, Tally
@@ -172,7 +172,7 @@ def influences(recalls: Sequence[Recall]) -> dict[str, list[int]]:
     """How far each list moves the metrics that a trait may rest on."""
     found = {}
     if recalls:
-        rights = Clusters(one(int(recall.shown == recall.recalled)) for recall in recalls)
+        rights = Singles([int(recall.shown == recall.recalled) for recall in recalls])
         found["digit_span.right_rate"] = rights.mean_influences()
     latencies = _latencies(recalls)
     if latencies.count:
@@ -180,8 +180,8 @@ def influences(recalls: Sequence[Recall]) -> dict[str, list[int]]:
     return found
 
 
-def _latencies(recalls: Sequence[Recall]) -> Clusters:
-    return Clusters(one(ln(r.latency_us) if r.latency_us >= _FLOOR_US else None) for r in recalls)
+def _latencies(recalls: Sequence[Recall]) -> Singles:
+    return Singles([ln(r.latency_us) if r.latency_us >= _FLOOR_US else None for r in recalls])
 
 
 GAME = Game(
