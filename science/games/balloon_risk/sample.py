@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cache
-from typing import NamedTuple
 
 import msgspec
 
@@ -55,7 +54,7 @@ def sample(plays: Sequence[BalloonPlay]) -> list[ScoredBalloon]:
     return units
 
 
-class Account(NamedTuple):
+class Account(msgspec.Struct, frozen=True, gc=False):
     """A balloon with its logarithms taken, once: Q32, of us where of a latency, without anticipations.
 
     ``latencies`` are of all pumps, ``first`` of the first, ``collect`` of the cashing in, each None where there is none; ``kept`` are
@@ -114,7 +113,8 @@ class Columns:
 
     def __init__(self, accounts: Sequence[Account]) -> None:
         """Of these balloons, in order."""
-        columns = list(zip(*accounts, strict=True)) or [()] * len(Account._fields)
+        rows = [msgspec.structs.astuple(account) for account in accounts]
+        columns = list(zip(*rows, strict=True)) or [()] * len(Account.__struct_fields__)
         self.i, self.max_pumps, self.value_c, self.pumps, self.exploded, latencies, *rest = columns
         self.fates = list(zip(self.pumps, self.exploded, strict=True))
         self.curve = curve_of(self.fates) if self.fates else None
