@@ -115,10 +115,20 @@ class Columns:
         """Of these balloons, in order."""
         rows = [msgspec.structs.astuple(account) for account in accounts]
         columns = list(zip(*rows, strict=True)) or [()] * len(Account.__struct_fields__)
-        self.i, self.max_pumps, self.value_c, self.pumps, self.exploded, latencies, *rest = columns
+        of = dict(zip(Account.__struct_fields__, columns, strict=True))
+        self.i, self.max_pumps, self.value_c = of["i"], of["max_pumps"], of["value_c"]
+        self.pumps, self.exploded = of["pumps"], of["exploded"]
         self.fates = list(zip(self.pumps, self.exploded, strict=True))
         self.curve = curve_of(self.fates) if self.fates else None
-        self.latencies = Clusters(latencies)
-        singles = [Singles(column) for column in rest]
-        self.kept, self.kept_after_loss, self.kept_after_win, self.first, *singles = singles
-        self.first_after_loss, self.first_after_win, self.collect, self.step = singles
+        self.latencies = Clusters(of["latencies"])
+        self.kept = Singles(of["kept"])
+        self.kept_after_loss, self.kept_after_win = (
+            Singles(of["kept_after_loss"]),
+            Singles(of["kept_after_win"]),
+        )
+        self.first = Singles(of["first"])
+        self.first_after_loss, self.first_after_win = (
+            Singles(of["first_after_loss"]),
+            Singles(of["first_after_win"]),
+        )
+        self.collect, self.step = Singles(of["collect"]), Singles(of["step"])
