@@ -161,13 +161,8 @@ class MemoryPlay:
         careful player would be a slow one. So a unit is a turn of a scored round, as it is for the smallest sample. A round
         that timed out adds what it leaves undone: one missed turn for each pair that was not found, the fewest that it needed.
         """
-        scored = self.scored
-        turns = [
-            max(first.latency_us, second.latency_us)
-            for board in scored
-            for first, second in zip(board.flips[::2], board.flips[1::2], strict=True)
-        ]
-        latencies = sorted([flip.latency_us for board in scored for flip in board.flips])
+        flips = [flip.latency_us for board in self.scored for flip in board.flips]  # two a turn
+        turns, latencies = list(map(max, flips[::2], flips[1::2])), sorted(flips)
         missed = sum([board.pairs_left for board in _timed_out(self.boards) if not board.practice])
         return Conduct(
             responses=len(latencies),

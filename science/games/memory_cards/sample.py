@@ -1,6 +1,6 @@
 """Memory cards: what is left of a play once it is over, round by round."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -8,7 +8,6 @@ from science.estimate import Sums, sums
 from science.exact import ln
 from science.games.memory_cards.optimal import law_of
 from science.games.memory_cards.play import FLOOR_US, Board, MemoryPlay
-from science.games.memory_cards.vocabulary import CardFlipped
 
 
 class Turn(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -40,29 +39,36 @@ def sample(plays: Sequence[MemoryPlay]) -> list[Round]:
 
 
 def _turns(board: Board) -> tuple[Turn, ...]:
+    """Every card of a scored round was shown in the end, so every place has its mate."""
     turns: list[Turn] = []
-    shown: dict[str, dict[int, int]] = {}  # face -> place -> the number of the flip that last showed it
+    shown: dict[int, int] = {}  # place -> the number of the flip that last showed it
+    mates = _mates(board.faces)
     for first, second in zip(board.flips[::2], board.flips[1::2], strict=True):
-        number = 2 * len(turns)
-        turns.append(_turn(first, second, number, shown))
-        shown.setdefault(first.face, {})[first.pos] = number
-        shown.setdefault(second.face, {})[second.pos] = number + 1
+        number, mate_shown = 2 * len(turns), shown.get(mates[first.pos])
+        turns.append(
+            Turn(
+                first_latency_us=first.latency_us,
+                second_latency_us=second.latency_us,
+                matched=first.face == second.face,
+                first_seen=first.pos in shown,
+                mate_lag=0 if mate_shown is None else number - mate_shown,
+                second_seen=second.pos in shown,
+            )
+        )
+        shown[first.pos] = number
+        shown[second.pos] = number + 1
     return tuple(turns)
 
 
-def _turn(first: CardFlipped, second: CardFlipped, number: int, shown: dict[str, dict[int, int]]) -> Turn:
-    twins = shown.get(first.face, _UNSEEN)
-    return Turn(
-        first_latency_us=first.latency_us,
-        second_latency_us=second.latency_us,
-        matched=first.face == second.face,
-        first_seen=first.pos in twins,
-        mate_lag=sum([number - at for pos, at in twins.items() if pos != first.pos]),  # there is one mate
-        second_seen=second.pos in shown.get(second.face, _UNSEEN),
-    )
-
-
-_UNSEEN: dict[int, int] = {}
+def _mates(faces: Mapping[int, str]) -> dict[int, int]:
+    """The other place of the same face."""
+    places: dict[str, list[int]] = {}
+    for pos, face in faces.items():
+        places.setdefault(face, []).append(pos)
+    mates = {}
+    for one, other in places.values():
+        mates[one], mates[other] = other, one
+    return mates
 
 
 class Account(msgspec.Struct, frozen=True, gc=False):
