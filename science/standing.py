@@ -262,7 +262,7 @@ def _moderated_error(used: Sequence[Term], measures: Measures, scale: int, prior
         shares.append((variance, prior_df + (precision.units - 1 if session else 0)))
         total += variance
     spread = sum([micro_ratio(variance * variance, df) for variance, df in shares])
-    df = total * total * MICRO * MICRO // spread if spread else shares[0][1] * MICRO
+    df = total * total * MICRO * MICRO // spread if spread else prior_df * MICRO
     return micro_root(total, scale * MICRO), df
 
 

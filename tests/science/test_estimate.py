@@ -116,8 +116,10 @@ def test_values_all_alike_have_no_influence_on_their_spread() -> None:
 
 
 def test_values_count_in_ones_unless_told_otherwise() -> None:
-    """0, 0 and 3: V = 2 and s = sqrt(3), so (Q - V) / (2 (n - 1) s) is -1 and 2 over 4 sqrt(3)."""
-    assert clusters([[0], [0], [3]]).sd_influences() == pytest.approx([-144_338, -144_338, 288_675], abs=1)
+    """0, 0 and 3: V = 2 and s = sqrt(3), so (Q - V) / (2 (n - 1) s) is -1 and 2 over 4 sqrt(3); the mean is 1, and (x - 1) / 3."""
+    for found in (clusters([[0], [0], [3]]), Singles([0, 0, 3])):
+        assert found.sd_influences() == pytest.approx([-144_338, -144_338, 288_675], abs=1)
+        assert found.mean_influences() == pytest.approx([-333_333, -333_333, 666_667], abs=1)
 
 
 def test_a_function_of_statistics_moves_by_its_derivatives() -> None:
