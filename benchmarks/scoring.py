@@ -1,8 +1,8 @@
 """How long a session takes: decode, fold, measure, infer; each as a ratio to decoding, in one run.
 
 Sessions of 30 balloons, and of all three games; scored by core@1.0.0. One JSON line a step. Machines are noisy, so the ratio is what to
-compare; the median of five rounds is taken. ``boil`` to ``move`` are parts of ``measure``: logarithms and sums of each unit, the metrics of
-these, and the influences with their covariances.
+compare; the median of five rounds is taken. ``boil`` to ``move`` are parts of ``measure``: logarithms and sums of each unit and of all, the
+metrics of these, and the influences with their covariances.
 """
 
 import json
@@ -65,7 +65,7 @@ def _steps(games: str, designs: tuple[Design, ...]) -> None:
         for one in measured
         for name, units in one.samples.items()
     ]
-    boiled = [(game, game.columns([game.account(unit) for unit in units])) for game, units in samples]
+    boiled = [(game, game.gather([game.account(unit) for unit in units])) for game, units in samples]
     extractor, inferencer = MetricExtractor(codec), TraitInferencer(published)
 
     def chain() -> None:
@@ -80,9 +80,9 @@ def _steps(games: str, designs: tuple[Design, ...]) -> None:
         "decode": lambda: [codec.decode(record.value) for record in records],
         "fold": fold,
         "measure": lambda: [measure(session) for session in sessions],
-        "boil": lambda: [game.columns([game.account(unit) for unit in units]) for game, units in samples],
-        "metrics": lambda: [game.measure(columns) for game, columns in boiled],
-        "move": lambda: [covariances(game.influences(columns)) for game, columns in boiled],
+        "boil": lambda: [game.gather([game.account(unit) for unit in units]) for game, units in samples],
+        "metrics": lambda: [game.measure(gathered) for game, gathered in boiled],
+        "move": lambda: [covariances(game.influences(gathered)) for game, gathered in boiled],
         "infer": lambda: [infer(one, published).canonical() for one in measured],
         "score": lambda: [infer(measure(session), published).canonical() for session in sessions],
         "decode_fold_measure_infer": chain,

@@ -68,7 +68,7 @@ def _accounts(game: str, units: Sequence[Any]) -> list[Any]:
 
 
 def _values(game: str, units: Sequence[Any]) -> dict[str, int | None]:
-    return {name: metric.value for name, metric in GAMES[game].measure(GAMES[game].columns(units)).items()}
+    return {name: metric.value for name, metric in GAMES[game].measure(GAMES[game].gather(units)).items()}
 
 
 def _seed(measures: Measures, published: Published) -> bytes:

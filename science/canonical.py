@@ -18,7 +18,10 @@ def canonical(value: object) -> bytes:
 
 
 def encoded(value: object) -> bytes:
-    """``canonical`` without looking for floats, which takes most of its time: of a Struct whose declared types leave none room."""
+    """``canonical`` without looking for floats, which takes most of its time: of a Struct whose declared types leave none room.
+
+    A float that got in all the same would be printed.
+    """
     return msgspec.json.encode(value, order="sorted")
 
 

@@ -14,6 +14,8 @@ from science.exact import MICRO, Moments
 
 Sums = tuple[int, int, int]  # count, sum and sum of squares of integers
 
+_NONE: Sums = (0, 0, 0)
+
 
 def sums(values: Sequence[int]) -> Sums:
     """The sums of many values."""
@@ -41,43 +43,49 @@ class Clusters(Moments):
         ]
 
     def sd_influences(self, unit: int = 1) -> list[int]:
-        """Of the standard deviation s = sqrt(V n / (n - 1)): (Q_u - n_u V) / (2 (n - 1) s), with Q_u the squared deviations of
-        the unit's values from the mean of all; none at all where the values are all alike. There are at least two values.
-        """
-        n, whole, sd_micro = self.count, self.total, self.sd_micro(unit)
-        if sd_micro == 0:
-            return [0] * len(self.groups)
-        # n^2 (Q_u - n_u V) = n^2 sum of squares - 2 n sum of all * sum of the unit + n_u n^2 (mean^2 - V)
-        square = n * n * MICRO * MICRO
-        cross = 2 * n * whole * MICRO * MICRO
-        alike = (2 * whole * whole - n * self.squares) * MICRO * MICRO
-        scale = 2 * n * n * (n - 1) * sd_micro * unit * unit
-        return [
-            (squares * square - total * cross + count * alike) // scale if count else 0
-            for count, total, squares in self.groups
-        ]
+        """Of the standard deviation (n - 1); none at all where the values are all alike. There are at least two values."""
+        return _sd_influences(self, self.groups, unit)
 
 
-class Singles(Clusters):
-    """At most one integer a unit."""
+class Singles(Moments):
+    """At most one integer a unit: what clusters of one value give, by a shorter way."""
 
     __slots__ = ("values",)
 
     def __init__(self, values: Sequence[int | None]) -> None:
         """That of each unit, in order; a unit without one has no influence."""
         self.values = values
-        Moments.__init__(self, [value for value in values if value is not None])
-
-    @property
-    def groups(self) -> list[Sums]:  # type: ignore[override]  # worked out where a spread is asked for
-        """The sums of each unit."""
-        return [(0, 0, 0) if value is None else (1, value, value * value) for value in self.values]
+        super().__init__([value for value in values if value is not None])
 
     def mean_influences(self, unit: int = 1) -> list[int]:
-        """As of any clusters, by a shorter way."""
+        """As of clusters."""
         n, scale = 2 * MICRO * self.count, self.count * self.count * unit
         less, twice = 2 * MICRO * self.total - scale, 2 * scale
         return [0 if value is None else (value * n - less) // twice for value in self.values]
+
+    def sd_influences(self, unit: int = 1) -> list[int]:
+        """As of clusters."""
+        return _sd_influences(
+            self, [_NONE if one is None else (1, one, one * one) for one in self.values], unit
+        )
+
+
+def _sd_influences(moments: Moments, groups: Sequence[Sums], unit: int) -> list[int]:
+    """Of s = sqrt(V n / (n - 1)): (Q_u - n_u V) / (2 (n - 1) s), with Q_u the squared deviations of the unit's values from the
+    mean of all.
+    """
+    n, whole, sd_micro = moments.count, moments.total, moments.sd_micro(unit)
+    if sd_micro == 0:
+        return [0] * len(groups)
+    # n^2 (Q_u - n_u V) = n^2 sum of squares - 2 n sum of all * sum of the unit + n_u n^2 (mean^2 - V)
+    square = n * n * MICRO * MICRO
+    cross = 2 * n * whole * MICRO * MICRO
+    alike = (2 * whole * whole - n * moments.squares) * MICRO * MICRO
+    scale = 2 * n * n * (n - 1) * sd_micro * unit * unit
+    return [
+        (squares * square - total * cross + count * alike) // scale if count else 0
+        for count, total, squares in groups
+    ]
 
 
 def combined(*terms: tuple[int, int, Sequence[int]]) -> list[int]:

@@ -11,7 +11,7 @@ numpy alike; ``micro_*`` round half up, once, at the end.
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from math import isqrt
-from operator import add, mul
+from operator import mul
 
 Q32 = 1 << 32
 MICRO = 1_000_000
@@ -42,13 +42,12 @@ def _ln_wide(numerator: int, denominator: int) -> int:
 
 
 _LN2 = _unguard(_ln_wide(2, 1))
-_LN_CENTRE = tuple(_unguard(_ln_wide(2 * (_LN_CELLS + j) + 1, 2 * _LN_CELLS)) for j in range(_LN_CELLS))
 _LN_INVERSE = tuple((2 * _LN_CELLS << 31) // (2 * (_LN_CELLS + j) + 1) for j in range(_LN_CELLS))
-_LN_REMAINDER = tuple(
-    _unguard(_ln_wide(2 * _LN_CELLS << 31, (2 * (_LN_CELLS + j) + 1) * _LN_INVERSE[j]))
+_LN_CELL = tuple(  # of the centre, and of what the inverse is off by
+    _unguard(_ln_wide(2 * (_LN_CELLS + j) + 1, 2 * _LN_CELLS))
+    + _unguard(_ln_wide(2 * _LN_CELLS << 31, (2 * (_LN_CELLS + j) + 1) * _LN_INVERSE[j]))
     for j in range(_LN_CELLS)
 )
-_LN_CELL: tuple[int, ...] = tuple(map(add, _LN_CENTRE, _LN_REMAINDER))
 
 
 def ln(x: int) -> int:

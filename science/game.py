@@ -134,8 +134,8 @@ class Game(msgspec.Struct, frozen=True):
     is none; ``planned`` counts its units.
 
     What was played is boiled down to a sample: ``sample`` gives the resampling units of the plays of a session, in order, as
-    values of the Struct ``unit``; ``account`` takes of each, once, all that is dear to work out, and ``columns`` lays the accounts
-    side by side. Every metric is a function of the accounts alone, so that a sample with a unit left out or drawn again is
+    values of the Struct ``unit``; ``account`` takes of each, once, all that is dear to work out, and ``gather`` brings
+    together what the accounts tell. Every metric is a function of the accounts alone, so that a sample with a unit left out or drawn again is
     measured by the very same code. ``influences`` says how far each unit moves each metric that a trait may rest on: one list a
     metric, one number a unit, in micro-units (``science/estimate.py``).
     """
@@ -150,4 +150,4 @@ class Game(msgspec.Struct, frozen=True):
     influences: Callable[[Any], dict[str, list[int]]]
     definitions: tuple[Definition, ...]
     account: Callable[[Any], Any] = _itself
-    columns: Callable[[Sequence[Any]], Any] = _itself
+    gather: Callable[[Sequence[Any]], Any] = _itself

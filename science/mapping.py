@@ -168,7 +168,7 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Published(msgspec.Struct, frozen=True, eq=False):
-    """A mapping with its norm sets and the hashes of all of them. Loaded once, and told by identity."""
+    """A mapping with its norm sets and the hashes of all of them; told by identity, so that what follows from it can be kept."""
 
     mapping: Mapping
     mapping_hash: str

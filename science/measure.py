@@ -125,7 +125,7 @@ def measure(session: Session) -> Measures:
         metrics.update(found)
     entries = [entry for _, entry in sorted(session.entries.items(), key=itemgetter(0)) if entry is not None]
     times = [entry.t_us for entry in entries]
-    by_schema = {entry.schema_sha256: entry for entry in entries}
+    by_schema = {entry.schema_sha256: entry for entry in entries}  # a schema is of one kind
     return Measures(
         session_id=session.session_id,
         closed=session.closed,
@@ -156,8 +156,8 @@ def _definitions(games: tuple[str, ...]) -> str:
 
 def measured(game: Game, sample: Sequence[Any]) -> tuple[dict[str, Metric], Precision]:
     """The metrics of a sample, each with its standard error where the influences of the units give one."""
-    columns = game.columns([game.account(unit) for unit in sample])
-    metrics, found = game.measure(columns), covariances(game.influences(columns))
+    gathered = game.gather([game.account(unit) for unit in sample])
+    metrics, found = game.measure(gathered), covariances(game.influences(gathered))
     for name, row in found.items():
         own = metrics[name]
         if own.se is None:
@@ -168,7 +168,7 @@ def measured(game: Game, sample: Sequence[Any]) -> tuple[dict[str, Metric], Prec
 _GAME_OF: dict[type[Payload], Game] = {
     payload_type: game for game in GAMES.values() for payload_type in game.kinds.values()
 }
-# By the very type, which is told at once; every event of a session is asked for it.
+# Every event is asked whether it is one of these: its type is found in a set at once, where isinstance asks the bases.
 _STARTS = {payload_type for payload_type in _GAME_OF if issubclass(payload_type, Start)}
 _COMPLETIONS = {payload_type for payload_type in _GAME_OF if issubclass(payload_type, Completion)}
 _KIND: dict[type[Payload], str] = {
@@ -284,6 +284,7 @@ class _Walk:
         if self._paused:
             self._object("S6", seq, "a game event while the session is paused")
         if type(payload) in _STARTS:
+            assert isinstance(payload, Start)
             self._begin_play(seq, game, payload)
         elif self._open is None or self._open[0] is not game:
             self._object("S2", seq, f"an event of {game.name} while that game is not open")
@@ -332,8 +333,7 @@ class _Walk:
         except msgspec.DecodeError:
             self._object("S3", seq, "the protocol does not say what is played")
 
-    def _begin_play(self, seq: int, game: Game, start: Payload) -> None:
-        assert isinstance(start, Start)
+    def _begin_play(self, seq: int, game: Game, start: Start) -> None:
         if self._open is not None:
             self._object("S2", seq, f"{game.name} starts while {self._open[0].name} is open")
             self._end_play(seq)

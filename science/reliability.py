@@ -167,7 +167,7 @@ def split_half(
         accounts = _accounts(game, one)
         chances = words(_seed(game, one))
         for place in range(permutations):
-            first, second = (game.measure(game.columns(half)) for half in _halves(accounts, chances))
+            first, second = (game.measure(game.gather(half)) for half in _halves(accounts, chances))
             for metric in metrics:
                 x, y = first[metric].value, second[metric].value
                 if x is not None and y is not None:
@@ -179,7 +179,7 @@ def retest(game: Game, pairs: Iterable[tuple[Played, Played]], metrics: Sequence
     """The reliability of each metric over two sessions."""
     found = {metric: Pairs() for metric in metrics}
     for pair in pairs:
-        first, second = (game.measure(game.columns(_accounts(game, one))) for one in pair)
+        first, second = (game.measure(game.gather(_accounts(game, one))) for one in pair)
         for metric in metrics:
             x, y = first[metric].value, second[metric].value
             if x is not None and y is not None:

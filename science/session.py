@@ -9,7 +9,6 @@ order, when the session is closed (``science/measure.py``).
 
 from hashlib import sha256
 from operator import itemgetter
-from struct import Struct
 from typing import Literal
 
 import msgspec
@@ -22,7 +21,6 @@ from science.vocabulary import Abandoned, Aborted, Completed, Withdrawn
 DIGEST_BYTES = 16
 
 _CONFLICT_MARK = bytes(DIGEST_BYTES)
-_IN_SET = Struct(f">I{DIGEST_BYTES}s")  # seq and digest, as the digest of the set has them
 
 
 # What became of an event that was taken up. duplicate: same identity and digest, no effect; conflict: same identity, other
@@ -95,7 +93,7 @@ class Session:
     def events_digest(self) -> str:
         """SHA-256 over (seq, digest) of the set and how it was closed; a conflict stands as zeros."""
         told = [
-            _IN_SET.pack(seq, _CONFLICT_MARK if entry is None else entry.digest)
+            seq.to_bytes(4, "big") + (_CONFLICT_MARK if entry is None else entry.digest)
             for seq, entry in sorted(self.entries.items(), key=itemgetter(0))
         ]
         return sha256(b"".join([b"kymograph events 1\n", *told, str(self.closed).encode()])).hexdigest()

@@ -31,7 +31,6 @@ ALLOWED = {
         "pkgutil",
         "re",
         "science",
-        "struct",
         "types",
         "typing",
     ),

@@ -59,7 +59,9 @@ def corpus_digest(path: str) -> str:
         measures = measure(session)
         hasher.update(canonical(measures))
         for published in MAPPINGS:
-            hasher.update(infer(measures, published).canonical())
+            profile = infer(measures, published)
+            assert profile.canonical() == canonical(profile), "no float, and no key but strings"
+            hasher.update(profile.canonical())
     return hasher.hexdigest()
 
 

@@ -9,7 +9,9 @@ import msgspec
 import pytest
 
 from science.game import Metric
+from science.games.balloon_risk import GAME
 from science.games.balloon_risk.metrics import DEFINITIONS
+from science.games.balloon_risk.sample import ScoredBalloon, account
 from science.games.balloon_risk.vocabulary import Collected, Exploded, Pumped, Shown
 from tests.science.builders import (
     TYPICAL,
@@ -258,6 +260,23 @@ def test_efficiency_of_the_best_player_may_exceed_one() -> None:
     assert metric_of([(6, C)] * 4, "efficiency").value == 2_000_000
     assert metric_of([(1, C)] * 4, "efficiency", max_pumps=2).value == 2_000_000
     assert metric_of([(3, C)] * 4, "efficiency", max_pumps=7).value == 1_750_000  # q = 3: 12/7
+
+
+def test_efficiency_weighs_every_balloon_by_what_it_could_earn() -> None:
+    """Two of 12 pumps at 5 c, two of 7 at 9 c: (12 x 5 + 4 x 9) / (2 x 3 x 5 + 2 x 12/7 x 9)."""
+    accounts = [
+        account(ScoredBalloon(i, max_pumps, value_c, pumps, False, None, None, (), None))
+        for i, (max_pumps, value_c, pumps) in enumerate([(12, 5, 6), (7, 9, 2), (12, 5, 6), (7, 9, 2)])
+    ]
+    found = GAME.measure(GAME.gather(accounts))["balloon.efficiency"].value
+    assert found == round(1e6 * (12 * 5 + 4 * 9) / (2 * 3 * 5 + 2 * 12 / 7 * 9))
+
+
+def test_where_every_balloon_burst_nothing_shows_how_sure_the_intention_is() -> None:
+    """It has neither an influence nor a standard error."""
+    measures = measures_of(session_events([(3, B), (5, B), (4, B)]))
+    assert "balloon.ln_intended_km" not in measures.precisions["balloon_risk"].covariances
+    assert measures.metrics["balloon.ln_intended_km"].se is None
 
 
 def test_the_middle_balloon_is_in_neither_half() -> None:

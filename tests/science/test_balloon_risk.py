@@ -306,6 +306,13 @@ def test_a_timed_out_balloon_is_missed() -> None:
     assert measures.metrics["balloon.post_win_escalation"].n == 0
 
 
+def test_a_practice_balloon_that_times_out_is_not_missed() -> None:
+    """Practice is beside everything."""
+    measures = measured(session_steps([(2, "timed_out"), *THREE], planned=3, practice=1))
+    assert tally_of(measures).timed_out == 0
+    assert (measures.conduct.units, measures.conduct.units_missed) == (3, 0)
+
+
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_an_unfinished_balloon_is_dropped_and_noted(place: int) -> None:
     """The real study has one that the scanner cut off: dropped, noted, no integrity finding."""
@@ -456,6 +463,8 @@ def test_never_pumping_is_inert() -> None:
         ([200_000] * 10, True),
         ([196_000, 204_000] * 10, True),  # the median lies half way
         ([195_999, 204_000] * 10, False),
+        ([195_999, *[199_999] * 4, *[200_000] * 5], False),  # below a median of 199,999.5 alone
+        ([*[199_999] * 5, *[200_000] * 4, 204_000], False),  # above it alone
         ([200_000] * 97 + [900_000] * 3, False),
         ([200_000] * 98 + [900_000] * 2, True),
         ([200_000] * 32 + [900_000], False),

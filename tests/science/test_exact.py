@@ -68,14 +68,11 @@ def ln_column(x: Column) -> Column:
     exponent = np.array([int(one).bit_length() - 1 for one in x], dtype=np.int64)
     mantissa = np.where(exponent <= 31, x << np.maximum(31 - exponent, 0), x >> np.maximum(exponent - 31, 0))
     cell = (mantissa >> 24) - 128
-    inverse, centre, remainder = (
-        np.array(table, dtype=np.int64)
-        for table in (exact._LN_INVERSE, exact._LN_CENTRE, exact._LN_REMAINDER)
-    )
+    inverse, logarithm = (np.array(table, dtype=np.int64) for table in (exact._LN_INVERSE, exact._LN_CELL))
     r = (mantissa * inverse[cell] >> 30) - Q32
     r2 = r * r >> 32
     r3 = r2 * r >> 32
-    return exponent * exact._LN2 + centre[cell] + remainder[cell] + r - (r2 >> 1) + r3 // 3
+    return exponent * exact._LN2 + logarithm[cell] + r - (r2 >> 1) + r3 // 3
 
 
 def cdf_column(z: Column) -> Column:

@@ -2,15 +2,20 @@
 
 from hashlib import sha256
 from math import isqrt
+from types import ModuleType
 
 import msgspec
 import pytest
 
 from science.canonical import canonical, digest
 from science.event import Payload
+from science.game import Completion, Start
 from science.games import GAMES
+from science.games.balloon_risk import play as balloon_play
 from science.games.balloon_risk.metrics import DEFINITIONS
 from science.games.balloon_risk.vocabulary import GameStarted, TimedOut
+from science.games.memory_cards import play as memory_play
+from science.games.reaction_timer import play as reaction_play
 from science.games.reaction_timer.metrics import DEFINITIONS as REACTION_DEFINITIONS
 from science.games.reaction_timer.vocabulary import Missed
 from science.measure import Measures, Noticed
@@ -105,6 +110,12 @@ def test_s2_a_game_takes_only_its_own_events() -> None:
     strayed = measured([*steps[:5], (steps[4][0], Missed(1, 4_000_000)), *steps[5:]])
     assert codes_of(strayed) == {"S2": 1}
     assert strayed.metrics == measured(steps).metrics
+
+
+@pytest.mark.parametrize("play", [balloon_play, memory_play, reaction_play])
+def test_no_unit_of_a_game_goes_on_with_its_start_or_its_end(play: ModuleType) -> None:
+    """So that a play asks for its end only where its units do not take the event."""
+    assert not [kind for _, kind in play._NEXT if issubclass(kind, Start | Completion)]
 
 
 def test_s2_a_game_that_is_overtaken_has_ended() -> None:
@@ -407,7 +418,7 @@ def test_what_was_played_with_is_told() -> None:
 def test_a_metrics_error_is_its_own_or_that_of_its_influences() -> None:
     """The square root of its variance over the units, rounded down, where the game gives it none."""
     found, game = measures_of(session_events()), GAMES["balloon_risk"]
-    own = game.measure(game.columns([game.account(unit) for unit in found.samples["balloon_risk"]]))
+    own = game.measure(game.gather([game.account(unit) for unit in found.samples["balloon_risk"]]))
     rows = found.precisions["balloon_risk"].covariances
     assert {own[name].se is None for name in rows} == {True, False}
     for name, row in rows.items():

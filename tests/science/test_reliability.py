@@ -60,7 +60,7 @@ def measure(units: Sequence[Toss]) -> dict[str, Metric]:
 
 
 TOSSES = msgspec.structs.replace(
-    GAME, name="toss", unit=Toss, account=lambda unit: unit, columns=list, measure=measure
+    GAME, name="toss", unit=Toss, account=lambda unit: unit, gather=list, measure=measure
 )
 
 

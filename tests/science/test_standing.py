@@ -193,7 +193,10 @@ def test_units_that_agree_by_chance_are_not_believed() -> None:
         "reaction_timer": COVARIANCES["reaction_timer"],
     }
     other = certain(standing_of(measures(VALUES, one, UNITS), published(RULE, NORMS)))
-    assert other.df != found.df
+    alike = WEIGHTS["a"] ** 2 * 0.1 * 18 / 30 + WEIGHTS["b"] ** 2 * 0.6 * 30 / 30
+    shown = WEIGHTS["c"] ** 2 * (8 * 0.05 * 6 / 6 + 5 * 0.012 / 0.46**2) / 13
+    df = (alike + shown) ** 2 / (alike**2 / 8 + shown**2 / 13)  # 5 more where units differ
+    assert other.df == pytest.approx(df * M, rel=1e-4)
 
 
 def test_the_covariance_of_a_composite_with_itself_is_its_variance() -> None:
@@ -318,7 +321,7 @@ def test_a_count_is_in_whole_units() -> None:
     assert [count_of(found, name) for name in ("a", "b", "c")] == [2, 0, 0]
 
 
-def test_what_is_surely_without_error_has_the_first_games_degrees_of_freedom() -> None:
+def test_what_is_surely_without_error_has_the_priors_degrees_of_freedom() -> None:
     """A perfect norm and units all alike: SEM 0, and nothing divides by it."""
     none = {"balloon_risk": {"a": {"a": 0.0}, "b": {"a": 0.0, "b": 0.0}}, "reaction_timer": {"c": {"c": 0.0}}}
     perfect = {name: msgspec.structs.replace(norm, reliability=M) for name, norm in NORMS.items()}

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from science.exact import MICRO
-from science.survival import Intended, curve_of, ln_influences
-from science.survival import intended_pumps as intended_pumps_of
+from science.survival import Intended, curve_of, intended_pumps, ln_influences
 
 Balloons = list[tuple[int, bool]]
 BALLOONS = st.lists(
@@ -24,9 +23,9 @@ BALLOONS = st.lists(
 )
 
 
-def intended_pumps(balloons: Iterable[tuple[int, bool]]) -> Intended:
+def estimated(balloons: Iterable[tuple[int, bool]]) -> Intended:
     """The estimates of these balloons."""
-    return intended_pumps_of(curve_of(balloons))
+    return intended_pumps(curve_of(balloons))
 
 
 def plain_kaplan_meier(balloons: Balloons) -> tuple[Fraction, Fraction]:
@@ -60,7 +59,7 @@ def is_near(micro_units: int | None, value: float, tolerance: float = 1.0) -> bo
 def test_it_is_the_formula_of_the_specification(balloons: Balloons) -> None:
     """Mean and standard error agree with the plain implementation to a micro-unit, whatever was played."""
     mean, variance = plain_kaplan_meier(balloons)
-    found = intended_pumps(balloons)
+    found = estimated(balloons)
     assert is_near(found.mean, float(mean))
     if all(exploded for _, exploded in balloons):
         assert found.mean_se is None
@@ -74,7 +73,7 @@ def test_the_logarithm_is_of_at_least_half_a_pump(balloons: Balloons) -> None:
     """ln max(km, 1/2), with the delta method's standard error."""
     mean, variance = plain_kaplan_meier(balloons)
     floored = max(mean, Fraction(1, 2))
-    found = intended_pumps(balloons)
+    found = estimated(balloons)
     assert is_near(found.ln_mean, log(floored))
     if all(exploded for _, exploded in balloons):
         assert found.ln_mean_se is None
@@ -85,7 +84,7 @@ def test_the_logarithm_is_of_at_least_half_a_pump(balloons: Balloons) -> None:
 @given(BALLOONS, st.randoms(use_true_random=False))
 def test_the_order_of_the_balloons_does_not_matter(balloons: Balloons, rng: Random) -> None:
     """The estimate is of the multiset."""
-    assert intended_pumps(rng.sample(balloons, len(balloons))) == intended_pumps(balloons)
+    assert estimated(rng.sample(balloons, len(balloons))) == estimated(balloons)
 
 
 @given(st.lists(st.integers(0, 12), min_size=2, max_size=40))
@@ -93,7 +92,7 @@ def test_without_bursts_it_is_the_plain_mean_and_its_standard_error(pumps: list[
     """Nothing censored: the mean, and SD / sqrt(n), which is why the variance is inflated by n / (n - 1)."""
     n, mean = len(pumps), Fraction(sum(pumps), len(pumps))
     variance = sum((p - mean) ** 2 for p in pumps) / (n - 1) / n
-    found = intended_pumps((p, False) for p in pumps)
+    found = estimated((p, False) for p in pumps)
     assert is_near(found.mean, float(mean))
     assert is_near(found.mean_se, float(variance) ** 0.5, 1.5)
     assert not found.censored
@@ -103,32 +102,32 @@ def test_without_bursts_it_is_the_plain_mean_and_its_standard_error(pumps: list[
 def test_a_burst_says_at_least(balloons: Balloons, pumps: int) -> None:
     """Replacing a burst by a collect at the same count never raises the mean: the burst meant to go on."""
     burst, collected = [*balloons, (pumps, True)], [*balloons, (pumps, False)]
-    assert intended_pumps(burst).mean >= intended_pumps(collected).mean
+    assert estimated(burst).mean >= estimated(collected).mean
 
 
 def test_all_burst_is_a_lower_bound() -> None:
     """With nothing collected the curve never falls: the mean is the longest count, censored, and has no standard error."""
-    found = intended_pumps([(3, True), (5, True), (1, True)])
+    found = estimated([(3, True), (5, True), (1, True)])
     assert (found.mean, found.mean_se, found.censored) == (5 * MICRO, None, True)
 
 
 def test_it_is_censored_exactly_when_the_longest_burst() -> None:
     """Also when a collect of the same length stands beside the burst (rulings H: the largest count exploded)."""
-    assert intended_pumps([(5, True), (5, False)]).censored
-    assert not intended_pumps([(4, True), (5, False)]).censored
-    assert intended_pumps([(6, True), (5, False)]).censored
+    assert estimated([(5, True), (5, False)]).censored
+    assert not estimated([(4, True), (5, False)]).censored
+    assert estimated([(6, True), (5, False)]).censored
 
 
 @pytest.mark.parametrize("pumps", [0, 1, 12])
 def test_one_balloon_has_a_mean_and_no_spread(pumps: int) -> None:
     """n = 1 gives its count, and no standard error to speak of."""
-    found = intended_pumps([(pumps, False)])
+    found = estimated([(pumps, False)])
     assert (found.mean, found.mean_se) == (pumps * MICRO, 0)
 
 
 def test_never_pumping_has_a_logarithm() -> None:
     """Ten cash-outs at 0 pumps: mean 0, ln 1/2."""
-    found = intended_pumps([(0, False)] * 10)
+    found = estimated([(0, False)] * 10)
     assert (found.mean, found.ln_mean, found.ln_mean_se) == (0, -693_147, 0)
 
 
@@ -137,7 +136,7 @@ def test_a_thousand_levels_stay_within_a_micro_unit() -> None:
     rng = Random(7)
     balloons = [(rng.randrange(1, 1_001), rng.random() < 0.4) for _ in range(200)]
     mean, variance = plain_kaplan_meier(balloons)
-    found = intended_pumps(balloons)
+    found = estimated(balloons)
     assert is_near(found.mean, float(mean))
     assert is_near(found.mean_se, float(variance) ** 0.5)
     assert is_near(found.ln_mean_se, float(variance) ** 0.5 / float(mean), 1.5)

@@ -2,11 +2,11 @@
 
 from science.estimate import Singles, combined, difference
 from science.exact import MICRO, Q32, micro_ratio
-from science.games.balloon_risk.sample import Columns
+from science.games.balloon_risk.sample import Gathered
 from science.survival import ln_influences
 
 
-def influences(balloons: Columns) -> dict[str, list[int]]:
+def influences(balloons: Gathered) -> dict[str, list[int]]:
     """One list a metric that has a spread to speak of, one number a balloon, in micro-units."""
     found: dict[str, list[int]] = {}
     if balloons.curve is not None and balloons.curve.has_stops:
@@ -26,7 +26,7 @@ def _of_ratio(pumps: Singles) -> list[int]:
     return combined((MICRO, mean, pumps.sd_influences()), (-sd * MICRO, mean * mean, pumps.mean_influences()))
 
 
-def _after_outcomes(balloons: Columns) -> dict[str, list[int]]:
+def _after_outcomes(balloons: Gathered) -> dict[str, list[int]]:
     found = {}
     if balloons.step.count >= 3:
         found["balloon.post_win_escalation"] = balloons.step.mean_influences(Q32)
@@ -36,11 +36,11 @@ def _after_outcomes(balloons: Columns) -> dict[str, list[int]]:
     loss, win, kept = balloons.kept_after_loss, balloons.kept_after_win, balloons.kept
     if min(loss.count, win.count) >= 2 and kept.total:
         aap = micro_ratio(kept.total, kept.count)
-        less = micro_ratio(loss.total * win.count - win.total * loss.count, loss.count * win.count)
-        # of less / aap
+        gap = micro_ratio(loss.total * win.count - win.total * loss.count, loss.count * win.count)
+        # of gap / aap
         found["balloon.post_loss_rel"] = combined(
             (MICRO, aap, loss.mean_influences()),
             (-MICRO, aap, win.mean_influences()),
-            (-less * MICRO, aap * aap, kept.mean_influences()),
+            (-gap * MICRO, aap * aap, kept.mean_influences()),
         )
     return found

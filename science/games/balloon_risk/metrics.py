@@ -7,10 +7,9 @@ of every latency metric, and a balloon follows a loss or a win only if the one b
 from collections import Counter
 from math import prod
 
-from science.estimate import Singles
 from science.exact import MICRO, Q32, Line, Moments, ln, micro_ratio
 from science.game import Definition, Metric
-from science.games.balloon_risk.sample import Columns
+from science.games.balloon_risk.sample import Gathered
 from science.survival import intended_pumps
 
 _LN_1000 = ln(1_000)  # latencies are kept in us and reported in ln ms
@@ -83,7 +82,7 @@ _UNIT = {name: definition.unit for name, definition in zip(_ID, DEFINITIONS, str
 _Found = tuple[int | None, int, int | None, str | None]  # value, n, standard error, reason
 
 
-def measure(balloons: Columns) -> dict[str, Metric]:
+def measure(balloons: Gathered) -> dict[str, Metric]:
     """Every metric of balloon risk over scored balloons, by id."""
     found = {
         **_counts(balloons),
@@ -92,7 +91,7 @@ def measure(balloons: Columns) -> dict[str, Metric]:
         **_after_outcomes(balloons),
         **_trends(balloons),
     }
-    if not balloons.pumps:
+    if not balloons.fates:
         found = {
             name: entry if entry[0] is not None else _absent(0, "no_balloons")
             for name, entry in found.items()
@@ -106,8 +105,9 @@ def _absent(n: int, reason: str) -> _Found:
     return None, n, None, reason
 
 
-def _counts(balloons: Columns) -> dict[str, _Found]:
-    n, exploded, pumps = len(balloons.pumps), sum(balloons.exploded), sum(balloons.pumps)
+def _counts(balloons: Gathered) -> dict[str, _Found]:
+    n = len(balloons.fates)
+    exploded, pumps = n - balloons.kept.count, sum([pumps for pumps, _ in balloons.fates])
     found: dict[str, _Found] = {
         "n": (n * MICRO, n, None, None),
         "n_exploded": (exploded * MICRO, n, None, None),
@@ -139,20 +139,20 @@ def _best_numerator(max_pumps: int) -> int:
     return q * (max_pumps - q)
 
 
-def _earned(balloons: Columns) -> list[int]:
+def _earned(balloons: Gathered) -> list[int]:
     """Cents, balloon by balloon."""
     return [
         (kept or 0) * value_c for kept, value_c in zip(balloons.kept.values, balloons.value_c, strict=True)
     ]
 
 
-def _pumping(balloons: Columns) -> dict[str, _Found]:
+def _pumping(balloons: Gathered) -> dict[str, _Found]:
     """How far they go: the mean of the collected, and the mean with bursts as censored."""
     if balloons.curve is None:
         return dict.fromkeys(
             ("aap", "intended_km", "ln_intended_km", "sd_adj", "cv_adj"), _absent(0, "no_balloons")
         )
-    n = len(balloons.pumps)
+    n = len(balloons.fates)
     intended = intended_pumps(balloons.curve)
     reason = "censored" if intended.censored else None
     collected = balloons.kept
@@ -174,7 +174,7 @@ def _pumping(balloons: Columns) -> dict[str, _Found]:
     return found
 
 
-def _latency(balloons: Columns) -> dict[str, _Found]:
+def _latency(balloons: Gathered) -> dict[str, _Found]:
     pumps, first, collect = balloons.latencies, balloons.first, balloons.collect
     few = _absent(pumps.count, "too_few_latencies")
     return {
@@ -197,7 +197,7 @@ def _se(moments: Moments) -> int | None:
     return moments.se_micro(Q32) if moments.count > 1 else None
 
 
-def _after_outcomes(balloons: Columns) -> dict[str, _Found]:
+def _after_outcomes(balloons: Gathered) -> dict[str, _Found]:
     """What a loss or a win does to the balloon after it."""
     loss, win, kept = balloons.kept_after_loss, balloons.kept_after_win, balloons.kept
     late, soon, step = balloons.first_after_loss, balloons.first_after_win, balloons.step
@@ -212,24 +212,25 @@ def _after_outcomes(balloons: Columns) -> dict[str, _Found]:
         if kept.total == 0:
             found["post_loss_rel"] = _absent(min(loss.count, win.count), "never_pumped")
         else:
-            difference = loss.total * win.count - win.total * loss.count
-            value = micro_ratio(difference * kept.count, loss.count * win.count * kept.total)
+            gap = loss.total * win.count - win.total * loss.count
+            value = micro_ratio(gap * kept.count, loss.count * win.count * kept.total)
             found["post_loss_rel"] = value, loss.count + win.count, None, None
     if min(late.count, soon.count) >= 2:
-        difference = late.total * soon.count - soon.total * late.count
-        value = micro_ratio(difference, late.count * soon.count * Q32)
+        gap = late.total * soon.count - soon.total * late.count
+        value = micro_ratio(gap, late.count * soon.count * Q32)
         found["post_loss_latency"] = value, late.count + soon.count, None, None
     return found
 
 
-def _trends(balloons: Columns) -> dict[str, _Found]:
+def _trends(balloons: Gathered) -> dict[str, _Found]:
     """Descriptive only: the parallel form of these has a reliability of .04 and below."""
     kept = balloons.kept.values
     collected = [(i, pumps) for i, pumps in zip(balloons.i, kept, strict=True) if pumps is not None]
     pumps = Line([i for i, _ in collected], [pumps for _, pumps in collected])
     payoff = Line(balloons.i, _earned(balloons))
     half = len(kept) // 2
-    early, late = Singles(kept[:half]), Singles(kept[len(kept) - half :])
+    early = Moments([pumps for pumps in kept[:half] if pumps is not None])
+    late = Moments([pumps for pumps in kept[len(kept) - half :] if pumps is not None])
     found: dict[str, _Found] = {
         "slope": _absent(pumps.count, "too_few_collected"),
         "payoff_slope": _absent(payoff.count, "too_few_balloons"),
@@ -240,9 +241,9 @@ def _trends(balloons: Columns) -> dict[str, _Found]:
     if payoff.count >= 3 and payoff.spread:
         found["payoff_slope"] = payoff.slope_micro(), payoff.count, None, None
     if early.count and late.count:
-        difference = late.total * early.count - early.total * late.count
+        gap = late.total * early.count - early.total * late.count
         found["late_minus_early"] = (
-            micro_ratio(difference, late.count * early.count),
+            micro_ratio(gap, late.count * early.count),
             early.count + late.count,
             None,
             None,

@@ -108,27 +108,22 @@ def _ln_pumps(pumps: int) -> int:
     return ln(pumps)  # of a thousand counts at most
 
 
-class Columns:
-    """The accounts of a sample side by side: what the metrics and their influences both look at."""
+class Gathered:
+    """The accounts of a sample by what they tell: all that the metrics and their influences both look at."""
 
     def __init__(self, accounts: Sequence[Account]) -> None:
         """Of these balloons, in order."""
-        rows = [msgspec.structs.astuple(account) for account in accounts]
-        columns = list(zip(*rows, strict=True)) or [()] * len(Account.__struct_fields__)
-        of = dict(zip(Account.__struct_fields__, columns, strict=True))
-        self.i, self.max_pumps, self.value_c = of["i"], of["max_pumps"], of["value_c"]
-        self.pumps, self.exploded = of["pumps"], of["exploded"]
-        self.fates = list(zip(self.pumps, self.exploded, strict=True))
+        self.i = [of.i for of in accounts]
+        self.value_c = [of.value_c for of in accounts]
+        self.max_pumps = [of.max_pumps for of in accounts]
+        self.fates = [(of.pumps, of.exploded) for of in accounts]
         self.curve = curve_of(self.fates) if self.fates else None
-        self.latencies = Clusters(of["latencies"])
-        self.kept = Singles(of["kept"])
-        self.kept_after_loss, self.kept_after_win = (
-            Singles(of["kept_after_loss"]),
-            Singles(of["kept_after_win"]),
-        )
-        self.first = Singles(of["first"])
-        self.first_after_loss, self.first_after_win = (
-            Singles(of["first_after_loss"]),
-            Singles(of["first_after_win"]),
-        )
-        self.collect, self.step = Singles(of["collect"]), Singles(of["step"])
+        self.latencies = Clusters([of.latencies for of in accounts])
+        self.kept = Singles([of.kept for of in accounts])
+        self.kept_after_loss = Singles([of.kept_after_loss for of in accounts])
+        self.kept_after_win = Singles([of.kept_after_win for of in accounts])
+        self.first = Singles([of.first for of in accounts])
+        self.first_after_loss = Singles([of.first_after_loss for of in accounts])
+        self.first_after_win = Singles([of.first_after_win for of in accounts])
+        self.collect = Singles([of.collect for of in accounts])
+        self.step = Singles([of.step for of in accounts])
