@@ -108,8 +108,8 @@ def account(round_: Round) -> Account:
     new = [turn for turn in turns if not turn.mate_lag]
     hits = len([turn for turn in known if turn.matched])
     lucky = len([turn for turn in new if turn.matched])
-    firsts = [_logarithm(turn.first_latency_us) for turn in turns]
-    seconds = [_logarithm(turn.second_latency_us) for turn in turns]
+    firsts = _logarithms([turn.first_latency_us for turn in turns])
+    seconds = _logarithms([turn.second_latency_us for turn in turns])
     by_turn = list(zip(turns, seconds, strict=True))
     following = list(zip(turns[:-1], firsts[1:], strict=True))  # with the first flip of the turn after it
     return Account(
@@ -134,8 +134,8 @@ def account(round_: Round) -> Account:
     )
 
 
-def _logarithm(latency_us: int) -> int | None:
-    return ln(latency_us) if latency_us >= FLOOR_US else None
+def _logarithms(latencies_us: list[int]) -> list[int | None]:
+    return [ln(latency_us) if latency_us >= FLOOR_US else None for latency_us in latencies_us]
 
 
 def _sums(logarithms: list[int | None]) -> Sums:
