@@ -1,8 +1,9 @@
 """How long a session takes: decode, fold, measure, infer; each as a ratio to decoding, in one run.
 
-Sessions of 30 balloons, and of all three games; scored by core@1.0.0. One JSON line a step. Machines are noisy, so the ratio is what to
-compare; the median of five rounds is taken. ``boil`` to ``move`` are parts of ``measure``: logarithms and sums of each unit and of all, the
-metrics of these, and the influences with their covariances.
+Sessions of 30 balloons, of 30 trials, of 6 rounds, and of all three; scored by core@1.0.0. One JSON line a step. Machines are noisy,
+so the ratio is what to compare; the median of five rounds is taken. ``score`` goes from a folded session to the bytes of its profile;
+``boil`` to ``move`` are parts of ``measure``: logarithms and sums of each unit and of all, the metrics of these, and the influences
+with their covariances.
 """
 
 import json
@@ -34,12 +35,14 @@ SESSIONS, ROUNDS = 100, 5
 
 PROTOCOLS: dict[str, tuple[Design, ...]] = {
     "balloon_risk": (balloon_risk.Design(),),
+    "reaction_timer": (reaction_timer.Design(),),
+    "memory_cards": (memory_cards.Design(),),
     "all": (balloon_risk.Design(), reaction_timer.Design(), memory_cards.Design()),
 }
 
 
 def main() -> None:
-    """Print the steps of both kinds of session."""
+    """Print the steps of every kind of session."""
     for games, designs in PROTOCOLS.items():
         _steps(games, designs)
 
