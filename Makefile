@@ -47,6 +47,7 @@ mutants: env
 
 bench: env
 	$(BIN)/python -m benchmarks.scoring
+	$(BIN)/python -m benchmarks.columns
 
 kafka: env
 	infra/kafka/broker start --dir $(DATA)/kafka --port 9092
