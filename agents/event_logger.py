@@ -36,7 +36,7 @@ _REMEMBERED_MAX = 1 << 17  # identities in the bounded memory: about 30 MB
 _RANDOM_ID = re.compile(r"[0-9a-f]{32}")
 
 _HOUSE_KINDS = {"session.abandoned", "session.withdrawn"}
-REFERENCE_BYTES_MAX = 512  # encrypted it must fit the schema's subject_cipher
+_REFERENCE_BYTES_MAX = 512  # encrypted it must fit the schema's subject_cipher
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -205,12 +205,8 @@ class EventLogger:
         if not isinstance(participant_ref, str) or not participant_ref.strip() or "subject_id" in fields:
             message = "participant_ref is a non-empty string, and stands instead of subject_id"
             raise Unreadable(Flaw("wrong_type", "/participant_ref", message, "send one of the two"))
-        size = len(participant_ref.encode("utf-8", "surrogatepass"))
-        if size > REFERENCE_BYTES_MAX or not _is_unicode(participant_ref):
-            message = f"participant_ref has {size} bytes or half a character; {REFERENCE_BYTES_MAX} bytes are allowed"
-            raise Unreadable(
-                Flaw("out_of_range", "/participant_ref", message, "send a shorter text of whole characters")
-            )
+        if (flaw := reference_flaw(participant_ref)) is not None:
+            raise Unreadable(flaw)
         subject = self._subjects.seal(participant_ref)
         fields.update(subject_id=subject.subject_id, key_id=subject.key_id, subject_cipher=subject.cipher)
 
@@ -239,8 +235,15 @@ def _check_object(event: object) -> None:
         raise Unreadable(Flaw("wrong_type", "", "a field's name is no string", "send a JSON object"))
 
 
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+def reference_flaw(participant_ref: str) -> Flaw | None:
+    """Why this cannot be sealed as a reference to a participant, or None."""
+    size = len(participant_ref.encode("utf-8", "surrogatepass"))
+    if size <= _REFERENCE_BYTES_MAX and not any("\ud800" <= letter <= "\udfff" for letter in participant_ref):
+        return None
+    message = (
+        f"participant_ref has {size} bytes or half a character; {_REFERENCE_BYTES_MAX} bytes are allowed"
+    )
+    return Flaw("out_of_range", "/participant_ref", message, "send a shorter text of whole characters")
 
 
 def _refuse_identity(subject_id: object, basis: object) -> None:

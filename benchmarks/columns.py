@@ -1,8 +1,8 @@
 """What columns would save: the logarithms, influences and covariances of balloon risk over many sessions at once, against one by one.
 
-A proof for a fold over columns, which does not exist yet: nine lists of influences, by the definitions of ``science/estimate.py`` to the
-last bit. An influence is a rounded quotient of integers far beyond 64 bits, and itself small. So the quotient is taken in
-float64, whose error is below a thousandth while the quotient is below 2**31, and where it lies nearer than that to a whole number,
+A proof for a fold over columns, which does not exist yet: nine lists of influences, by the definitions of
+``science/estimate.py`` to the last bit. An influence is a rounded quotient of integers far beyond 64 bits, and itself small. So the
+quotient is taken in float64, whose error is below a thousandth while the quotient is below 2**31, and where it lies nearer than that to a whole number,
 in Python's integers: about one in three hundred. What comes out is exact whatever the machine's float64 does within that error.
 
 Prints one JSON line; exits with 1 if a list differs.
@@ -172,16 +172,14 @@ def _mean_influences(
     n, whole = _sums(counts, session, sessions)[session], _sums(totals, session, sessions)[session]
     places = np.flatnonzero(counts)
     n, deviations = n[places], (totals * n - counts * whole)[places]  # within 63 bits up to 2**13 latencies
-    quotients = (2e6 * deviations / unit + 1.0 * n * n) / (2.0 * n * n)
-    floors = np.floor(quotients)
-    assert np.abs(floors).max(initial=0) < 1 << 31
-    unsure = np.flatnonzero(np.minimum(quotients - floors, 1 - (quotients - floors)) < 1e-3)
-    found = np.zeros(len(counts), dtype=np.int64)
-    found[places] = floors
-    for place in unsure:
+
+    def exact(place: int) -> int:
         scale = int(n[place]) ** 2 * unit
-        found[places[place]] = (2 * MICRO * int(deviations[place]) + scale) // (2 * scale)
-    return len(unsure), found
+        return (2 * MICRO * int(deviations[place]) + scale) // (2 * scale)
+
+    found = np.zeros(len(counts), dtype=np.int64)
+    corrected, found[places] = _floors((2e6 * deviations / unit + 1.0 * n * n) / (2.0 * n * n), exact)
+    return corrected, found
 
 
 def _sd_influences(
@@ -210,22 +208,38 @@ def _sd_influences(
         - 2.0 * m * t * totals[places]
         + own * (2.0 * t * t - m * all_far[places])
     )
+
+    def exact(place: int) -> int:
+        mine = _of(places[place], owner, moved)
+        every = _of(session[places[place]], whose, moved)
+        size, total = len(every), sum(every)
+        alike = 2 * total * total - size * sum(one * one for one in every)
+        numerator = (
+            size * size * sum(one * one for one in mine) - 2 * size * total * sum(mine) + len(mine) * alike
+        )
+        scale = 2 * size * size * (size - 1) * int(spreads[session[places[place]]]) * unit * unit
+        return numerator * MICRO * MICRO // scale
+
+    found = np.zeros(len(session), dtype=np.int64)
     quotients = top / unit / unit * 1e12 / (2.0 * m * m * (m - 1) * spreads[session][places])
+    corrected, found[places] = _floors(quotients, exact)
+    return corrected, found
+
+
+def _floors(quotients: npt.NDArray[np.float64], exact: Callable[[int], int]) -> tuple[int, Column]:
+    """Rounded down, by ``exact`` where float64 cannot be sure of it; and how many those are."""
     floors = np.floor(quotients)
     assert np.abs(floors).max(initial=0) < 1 << 31
     unsure = np.flatnonzero(np.minimum(quotients - floors, 1 - (quotients - floors)) < 1e-3)
-    found = np.zeros(len(session), dtype=np.int64)
-    found[places] = floors
-    for place in unsure:
-        u = places[place]
-        mine = moved[slice(*np.searchsorted(owner, [u, u + 1]))].tolist()
-        every = moved[slice(*np.searchsorted(whose, [session[u], session[u] + 1]))].tolist()
-        alike = 2 * sum(every) ** 2 - len(every) * sum(one * one for one in every)
-        exact = len(every) ** 2 * sum(one * one for one in mine) - 2 * len(every) * sum(every) * sum(mine)
-        exact += len(mine) * alike
-        scale = 2 * len(every) ** 2 * (len(every) - 1) * int(spreads[session[u]]) * unit * unit
-        found[u] = exact * MICRO * MICRO // scale
+    found = floors.astype(np.int64)
+    for place in unsure.tolist():
+        found[place] = exact(place)
     return len(unsure), found
+
+
+def _of(one: int, owner: Column, values: Column) -> list[int]:
+    found: list[int] = values[slice(*np.searchsorted(owner, [one, one + 1]))].tolist()
+    return found
 
 
 def _pairs(influences: Column, starts: Column) -> list[Column]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from agents.event_logger import REFERENCE_BYTES_MAX, Verdict
+from agents.event_logger import Verdict, reference_flaw
 from importers.importing import Parsed
 from science.checks import Flaw, pointer_to, shape_of
 from science.fields import newest
@@ -86,12 +86,7 @@ def _flaw(session_id: str, opening: Mapping[str, object]) -> Flaw | None:
     for name, value in opening.items():
         if not str(value).strip():
             return Flaw("missing_field", pointer_to(name), f"{name} is blank", "give one")
-    reference = str(opening.get("participant_ref", ""))
-    size = len(reference.encode("utf-8", "surrogatepass"))
-    if size > REFERENCE_BYTES_MAX or any("\ud800" <= letter <= "\udfff" for letter in reference):
-        message = f"participant_ref has {size} bytes, allowed are {REFERENCE_BYTES_MAX}, or half a character"
-        return Flaw("out_of_range", "/participant_ref", message, "give a shorter text of whole characters")
-    return None
+    return reference_flaw(str(opening.get("participant_ref", "")))
 
 
 def _refused(flaw: Flaw, events: int) -> Verdict:

@@ -2,7 +2,8 @@
 
 Each replicate draws, game by game, as many units as were played, measures them by the very code that measured the session, and
 works every composite out again; so the replicates of the traits belong together. The acceleration comes from leaving out one unit
-after the other. Half-widths grow by sqrt(n / (n - 1)), n being the fewest units of a game concerned, and by the uncertainty of the norms.
+after the other. Half-widths grow by sqrt(n / (n - 1)), n being the fewest units of a game concerned, and by the uncertainty of
+the norms.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -102,7 +102,10 @@ class Tally(msgspec.Struct, frozen=True, gc=False):
 
 
 class Play(Protocol):
-    """One playing of a game: takes its events in ``seq`` order and never raises on them; it notes findings instead."""
+    """One playing of a game: takes its events in ``seq`` order and never raises on them; it notes findings instead.
+
+    Every event of a session comes by ``take``, so the games ask it for its very type, the commonest first.
+    """
 
     findings: list[Finding]
 
@@ -134,10 +137,10 @@ class Game(msgspec.Struct, frozen=True):
     is none; ``planned`` counts its units.
 
     What was played is boiled down to a sample: ``sample`` gives the resampling units of the plays of a session, in order, as
-    values of the Struct ``unit``; ``account`` takes of each, once, all that is dear to work out, and ``gather`` brings
-    together what the accounts tell. Every metric is a function of the accounts alone, so that a sample with a unit left out or drawn again is
-    measured by the very same code. ``influences`` says how far each unit moves each metric that a trait may rest on: one list a
-    metric, one number a unit, in micro-units (``science/estimate.py``).
+    values of the Struct ``unit``; ``account`` takes of each, once, all that is dear to work out, and ``gather`` brings together
+    what the accounts tell. Every metric is a function of the accounts alone, so that a sample with a unit left out or drawn again
+    is measured by the very same code. ``influences`` says how far each unit moves each metric that a trait may rest on: one list
+    a metric, one number a unit, in micro-units (``science/estimate.py``).
     """
 
     name: str

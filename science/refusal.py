@@ -13,7 +13,9 @@ from science.standing import Standing, Term, count_of
 
 
 class Case(msgspec.Struct, frozen=True, gc=False):
-    """One trait of one session, with what decides about it. ``units`` is (scored, planned) of each game the trait listens to."""
+    """One trait of one session, with what decides about it. ``units`` is (scored, planned) of each game the trait listens to,
+    ``completeness`` the share of the planned that was scored.
+    """
 
     measures: Measures
     published: Published

@@ -5,8 +5,8 @@ Everything is in micro-units: z, its standard error, weights; variances in squar
 The variance of a composite is moderated, game by game (the empirical-Bayes variance of Smyth 2004): S, what the influences of this
 session's units add up to on nu = units - 1 degrees of freedom, is weighed with P, the error variance that the sample's
 reliability predicts for a session of this length, on nu_0: V = (nu_0 P + nu S) / (nu_0 + nu). So a session whose few units
-happen to agree does not look surer than it can be; one without any spread tells nothing of its error, and has P. The variances of the games
-add up; Student's quantile at Welch and Satterthwaite's degrees of freedom makes the interval.
+happen to agree does not look surer than it can be; one without any spread tells nothing of its error, and has P. The variances
+of the games add up; Student's quantile at Welch and Satterthwaite's degrees of freedom makes the interval.
 """
 
 from collections.abc import Mapping, Sequence

@@ -32,10 +32,10 @@ CORRELATIONS = (
 )
 
 # How far a trait is the same on another day: the correlation of its values on two occasions. A published retest correlation holds
-# the error of both sessions too, so it is divided by the reliability within a session (Eisenberg et al. 2019, and the pages of the games): .35 / .97 for pumps,
-# .36 / .85 for their scatter, .57 / .91 for lapses; those of mu, sigma and tau together make speed over 30 trials come out at .56
-# and the scatter of ln times at .24. The parallel form says 0 of the drift over balloons. The others have no retest study and are
-# assumed, latencies like speed.
+# the error of both sessions too, so it is divided by the reliability within a session (Eisenberg et al. 2019, and the pages of the
+# games): .35 / .97 for pumps, .36 / .85 for their scatter, .57 / .91 for lapses; those of mu, sigma and tau together make speed over
+# 30 trials come out at .56 and the scatter of ln times at .24. The parallel form says 0 of the drift over balloons. The others have no
+# retest study and are assumed, latencies like speed.
 STABLE = {
     "balloon_risk.mu": 0.36,
     "balloon_risk.sigma": 0.42,

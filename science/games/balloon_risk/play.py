@@ -173,13 +173,10 @@ class BalloonPlay:
             return "B1", seq, f"{_kind(payload)} of balloon {i} while {balloon.i} is open"
         if type(payload) is Pumped:
             self._check_clock(seq, payload)
-            if payload.k != balloon.pumps + 1 or payload.k > balloon.max_pumps:
-                return (
-                    "B2",
-                    seq,
-                    f"pump {payload.k} after pump {balloon.pumps} of at most {balloon.max_pumps}",
-                )
-            balloon.pumps = payload.k
+            k = payload.k
+            if k != balloon.pumps + 1 or k > balloon.max_pumps:
+                return "B2", seq, f"pump {k} after pump {balloon.pumps} of at most {balloon.max_pumps}"
+            balloon.pumps = k
             balloon.pump_latencies_us.append(payload.latency_us)
         elif type(payload) is Collected:
             self._check_clock(seq, payload)

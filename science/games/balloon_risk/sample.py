@@ -5,7 +5,7 @@ from functools import cache
 
 import msgspec
 
-from science.estimate import Clusters, Singles, Sums
+from science.estimate import Clusters, Singles, Sums, sums
 from science.exact import ln
 from science.games.balloon_risk.play import FLOOR_US, Balloon, BalloonPlay
 from science.survival import curve_of
@@ -91,7 +91,7 @@ def account(balloon: ScoredBalloon) -> Account:
         value_c=balloon.value_c,
         pumps=pumps,
         exploded=balloon.exploded,
-        latencies=(len(logarithms), sum(logarithms), sum([x * x for x in logarithms])),
+        latencies=sums(logarithms),
         kept=kept,
         kept_after_loss=kept if after_loss is True else None,
         kept_after_win=kept if after_loss is False else None,

@@ -1,8 +1,8 @@
 """Reaction timer: one playing of it, as a state machine over its events.
 
 Rules of this file: everything that moves a trial stands in ``_NEXT``; what an event may say is checked in ``_accept``; an
-impossible event is a finding (R1-R11, S3), voids its trial, and never raises. R1-R9 are those of docs/games/reaction_timer.md; R10 is the
-commitment to the foreperiods, R11 the number of trials that the protocol plans.
+impossible event is a finding (R1-R11, S3; docs/games/reaction_timer.md), voids its trial, and never raises. R10 is the commitment
+to the foreperiods, R11 the number of trials that the protocol plans.
 """
 
 from collections import Counter
