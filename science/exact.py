@@ -41,11 +41,11 @@ def _ln_wide(numerator: int, denominator: int) -> int:
     return 2 * total
 
 
-_LN2 = _unguard(_ln_wide(2, 1))
-_LN_INVERSE = tuple((2 * _LN_CELLS << 31) // (2 * (_LN_CELLS + j) + 1) for j in range(_LN_CELLS))
-_LN_CELL = tuple(  # of the centre, and of what the inverse is off by
+LN2 = _unguard(_ln_wide(2, 1))
+LN_INVERSE = tuple((2 * _LN_CELLS << 31) // (2 * (_LN_CELLS + j) + 1) for j in range(_LN_CELLS))
+LN_CELL = tuple(  # of the centre, and of what the inverse is off by
     _unguard(_ln_wide(2 * (_LN_CELLS + j) + 1, 2 * _LN_CELLS))
-    + _unguard(_ln_wide(2 * _LN_CELLS << 31, (2 * (_LN_CELLS + j) + 1) * _LN_INVERSE[j]))
+    + _unguard(_ln_wide(2 * _LN_CELLS << 31, (2 * (_LN_CELLS + j) + 1) * LN_INVERSE[j]))
     for j in range(_LN_CELLS)
 )
 
@@ -59,10 +59,10 @@ def ln(x: int) -> int:
     exponent = x.bit_length() - 1
     mantissa = x << (31 - exponent) if exponent <= 31 else x >> (exponent - 31)  # [1, 2) in 2**-31
     cell = (mantissa >> 24) - _LN_CELLS
-    r = (mantissa * _LN_INVERSE[cell] >> 30) - Q32  # Q32
+    r = (mantissa * LN_INVERSE[cell] >> 30) - Q32  # Q32
     r2 = r * r >> 32
     r3 = r2 * r >> 32
-    return exponent * _LN2 + _LN_CELL[cell] + r - (r2 >> 1) + r3 // 3
+    return exponent * LN2 + LN_CELL[cell] + r - (r2 >> 1) + r3 // 3
 
 
 # ------------------------------------------------------------------------------------------------- normal distribution
@@ -110,7 +110,7 @@ def _normal_tables() -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(cumulative), tuple(density)
 
 
-_CDF, _DENSITY = _normal_tables()
+CDF, DENSITY = _normal_tables()
 
 
 def normal_cdf(z: int) -> int:
@@ -135,7 +135,7 @@ def normal_cdf(z: int) -> int:
     cubic_term = ((a2 - Q32) * h3 >> 32) // 6
     a3 = ((a >> 8) * (a2 - 3 * Q32 >> 8)) >> 16  # a (a^2 - 3); the shifts keep the product below 2**63
     bracket = h - square_term + cubic_term - (a3 * h4 >> 32) // 24
-    return _CDF[cell] + (_DENSITY[cell] * bracket >> 32)
+    return CDF[cell] + (DENSITY[cell] * bracket >> 32)
 
 
 _QUANTILE_LIMIT = (
@@ -155,13 +155,13 @@ def normal_quantile(p: int) -> int:
     if 2 * p < Q32:
         return -normal_quantile(Q32 - p)
     limit = _QUANTILE_LIMIT * _CDF_CELLS_PER_UNIT
-    if p >= _CDF[limit]:
+    if p >= CDF[limit]:
         return _QUANTILE_LIMIT * Q32
-    cell = bisect_right(_CDF, p, 0, limit) - 1
+    cell = bisect_right(CDF, p, 0, limit) - 1
     z = cell << 27
     for _ in range(_QUANTILE_STEPS):
         nearest = (z + (Q32 >> 6)) >> 27
-        step = ((p - normal_cdf(z)) << 32) // _DENSITY[nearest]
+        step = ((p - normal_cdf(z)) << 32) // DENSITY[nearest]
         if not step:
             break
         z += step
@@ -208,6 +208,13 @@ class Moments:
         self.count = len(taken)
         self.total = sum(taken)
         self.squares: int = sum(map(mul, taken, taken))
+
+    @classmethod
+    def of_sums(cls, count: int, total: int, squares: int) -> "Moments":
+        """Of integers that were counted and summed elsewhere."""
+        self = Moments.__new__(Moments)
+        self.count, self.total, self.squares = count, total, squares
+        return self
 
     def mean_micro(self, unit: int = 1) -> int:
         """The mean in micro-units, where the values count in 1 / ``unit``. There is at least one value."""

@@ -3,7 +3,9 @@
 ``infer`` is pure; ``canonical`` of a profile gives the bytes that a replay must give again.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 
 import msgspec
 
@@ -11,11 +13,10 @@ from science.bootstrap import bootstrap
 from science.canonical import digest, encoded
 from science.exact import MICRO, micro_ratio, micro_root
 from science.games import GAMES
-from science.mapping import Published, TraitRule
+from science.mapping import Published
 from science.measure import Measures
-from science.quality import Quality, quality
 from science.reasons import Reason
-from science.refusal import Case, completeness_of, reasons_of, units_of
+from science.refusal import Case, Stood, cases_of
 from science.standing import Standing, Term, covariance, probability, stand, terms_of
 
 
@@ -94,37 +95,67 @@ class Profile(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return encoded(self)
 
 
+class Figures(msgspec.Struct, frozen=True, gc=False):
+    """What a scored trait tells of its standing: Phi of the composite, of the intervals' ends and of what it shrinks to, and what
+    each term of the trait adds to the composite (None: nothing). Micro-units.
+    """
+
+    standing: Standing
+    score: int
+    ci: tuple[int, int]
+    ci_trait: tuple[int, int] | None
+    score_shrunk: int
+    parts: Sequence[int | None]
+
+
 def infer(measures: Measures, published: Published) -> Profile:
     """The profile of a session by a mapping. Pure."""
     mapping = published.mapping
-    judged = quality(measures, mapping.quality)
-    cases = {trait: _case(measures, published, judged, rule) for trait, rule in mapping.traits.items()}
-    reasons = {trait: reasons_of(case) for trait, case in cases.items()}
+    stood: dict[str, Stood] = {}
+    for trait, rule in mapping.traits.items():
+        terms = terms_of(measures, published, rule)
+        stood[trait] = terms, stand(terms, measures, published, rule)
+    cases = cases_of(measures, published, stood)
     scored = {
         trait: case.standing
         for trait, case in cases.items()
-        if case.standing is not None and not reasons[trait]
+        if case.standing is not None and not case.reasons
     }
     if mapping.interval.method == "bca":
         scored = bootstrap(scored, measures, published)
+    figures = {trait: _figures(standing, cases[trait].terms) for trait, standing in scored.items()}
+    correlations = _correlations(scored, measures, mapping.interval.prior_df) if mapping.form > 1 else {}
+    return profile_of(measures, published, cases, figures, correlations)
+
+
+def profile_of(
+    measures: Measures,
+    published: Published,
+    cases: Mapping[str, Case],
+    figures: Mapping[str, Figures],
+    correlations: dict[str, dict[str, int]],
+) -> Profile:
+    """The profile of a session whose cases are decided: those that have figures are scored."""
+    mapping, definitions = _named(published)
     return Profile(
         session_id=measures.session_id,
         events_digest=measures.events_digest,
-        mapping=MappingName(mapping.id, mapping.semver, published.mapping_hash),
-        definitions=_definitions(published),
+        mapping=mapping,
+        definitions=definitions,
         norms=published.norm_hashes,
         schemas=measures.schemas,
-        traits={trait: _score(case, scored.get(trait), reasons[trait]) for trait, case in cases.items()},
-        correlations=_correlations(scored, measures, mapping.interval.prior_df) if mapping.form > 1 else {},
+        traits={trait: _score(case, figures.get(trait)) for trait, case in cases.items()},
+        correlations=correlations,
     )
 
 
 @lru_cache(maxsize=64)
-def _definitions(published: Published) -> str:
-    """The hash of the definitions that the mapping listens to: a new game or metric leaves old profiles as they are."""
-    rules = (metric for rule in published.mapping.traits.values() for metric in rule.metrics)
+def _named(published: Published) -> tuple[MappingName, str]:
+    """The mapping, and the hash of the definitions that it listens to: a new game or metric leaves old profiles as they are."""
+    mapping = published.mapping
+    rules = (metric for rule in mapping.traits.values() for metric in rule.metrics)
     heard = {(metric.metric, metric.definition) for metric in rules}
-    return digest(
+    definitions = digest(
         [
             definition
             for game in GAMES.values()
@@ -132,44 +163,51 @@ def _definitions(published: Published) -> str:
             if (definition.id, definition.version) in heard
         ]
     )
+    return MappingName(mapping.id, mapping.semver, published.mapping_hash), definitions
 
 
-def _case(measures: Measures, published: Published, judged: Quality, rule: TraitRule) -> Case:
-    terms = terms_of(measures, published, rule)
-    standing = stand(terms, measures, published, rule)
-    units = units_of(measures, rule)
-    return Case(measures, published, judged, rule, terms, standing, units, completeness_of(units, rule))
+_WEIGHT = attrgetter("rule.weight")
 
 
-def _score(case: Case, scored: Standing | None, reasons: list[Reason]) -> TraitScore:
-    mapping = case.published.mapping
-    standing = scored or case.standing
-    score = probability(scored.c) if scored is not None else None
-    heaviest = max(case.terms, key=lambda term: term.rule.weight)
-    days = None if scored is None else scored.trait_interval
-    return TraitScore(
-        status="scored" if scored is not None else "insufficient",
-        provisional=any(
-            term.norm_set is not None and term.norm_set.status != "reference" for term in case.terms
-        ),
-        score=score,
-        ci=_of_probability(scored.interval) if scored is not None else None,
-        ci_level=mapping.interval.level,
-        ci_method=standing.method if standing is not None else None,
+def _figures(standing: Standing, terms: Sequence[Term]) -> Figures:
+    c, days = standing.c, standing.trait_interval
+    root = micro_root(standing.scale, MICRO)
+    return Figures(
+        standing=standing,
+        score=probability(c),
+        ci=_of_probability(standing.interval),
         ci_trait=None if days is None else _of_probability(days),
+        score_shrunk=probability(c * standing.reliability // (100 * MICRO)),
+        parts=[
+            micro_ratio(term.rule.weight * term.y, root * MICRO) if term in standing.terms else None
+            for term in terms
+        ],
+    )
+
+
+def _score(case: Case, figures: Figures | None) -> TraitScore:
+    mapping, terms = case.published.mapping, case.terms
+    standing = case.standing if figures is None else figures.standing
+    heaviest = max(terms, key=_WEIGHT)
+    return TraitScore(
+        status="insufficient" if figures is None else "scored",
+        provisional=any(term.norm_set is not None and term.norm_set.status != "reference" for term in terms),
+        score=None if figures is None else figures.score,
+        ci=None if figures is None else figures.ci,
+        ci_level=mapping.interval.level,
+        ci_method=None if standing is None else standing.method,
+        ci_trait=None if figures is None else figures.ci_trait,
         ci_trait_reason=_why_no_trait_interval(case, standing),
-        t=50 * MICRO + 10 * scored.c if scored is not None else None,
-        percentile=100 * score if score is not None else None,
-        score_shrunk=probability(scored.c * scored.reliability // (100 * MICRO))
-        if scored is not None
-        else None,
-        sem=standing.sem if standing is not None else None,
-        reliability=standing.reliability if standing is not None else None,
+        t=None if figures is None else 50 * MICRO + 10 * figures.standing.c,
+        percentile=None if figures is None else 100 * figures.score,
+        score_shrunk=None if figures is None else figures.score_shrunk,
+        sem=None if standing is None else standing.sem,
+        reliability=None if standing is None else standing.reliability,
         quality=case.judged.score,
         completeness=case.completeness,
         n=heaviest.metric.n,
-        reasons=reasons,
-        contributions=[_contribution(case, term, scored) for term in case.terms],
+        reasons=case.reasons,
+        contributions=_contributions(case, figures),
         maturity=case.rule.status if mapping.form > 1 else "",
     )
 
@@ -185,23 +223,29 @@ def _of_probability(interval: tuple[int, int]) -> tuple[int, int]:
     return probability(interval[0]), probability(interval[1])
 
 
-def _contribution(case: Case, term: Term, scored: Standing | None) -> Contribution:
+def _contributions(case: Case, figures: Figures | None) -> list[Contribution]:
     """The z of a refused trait would be its score by another name, so it stays out (form 1 still told it)."""
-    form, norms, part = case.published.mapping.form, term.norm_set, None
-    if form > 1 and scored is not None and term in scored.terms:
-        part = micro_ratio(term.rule.weight * term.y, micro_root(scored.scale, MICRO) * MICRO)
-    return Contribution(
-        metric=term.rule.metric,
-        value=term.metric.value,
-        se=term.metric.se,
-        z=term.z if form == 1 or scored is not None else None,
-        weight=term.rule.weight,
-        n=term.metric.n,
-        reason=term.metric.reason,
-        norm_set=None if norms is None else norms.name,
-        term=part,
-        is_other_device=form > 1 and norms is not None and not norms.is_of_device(case.measures.device_input),
-    )
+    is_first_form, device = case.published.mapping.form == 1, case.measures.device_input
+    parts = [None] * len(case.terms) if figures is None or is_first_form else figures.parts
+    is_told = is_first_form or figures is not None
+    contributions = []
+    for term, part in zip(case.terms, parts, strict=True):
+        rule, metric, norms = term.rule, term.metric, term.norm_set
+        contributions.append(
+            Contribution(
+                metric=rule.metric,
+                value=metric.value,
+                se=metric.se,
+                z=term.z if is_told else None,
+                weight=rule.weight,
+                n=metric.n,
+                reason=metric.reason,
+                norm_set=None if norms is None else norms.name,
+                term=part,
+                is_other_device=not is_first_form and norms is not None and not norms.is_of_device(device),
+            )
+        )
+    return contributions
 
 
 def _correlations(

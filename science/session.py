@@ -22,6 +22,8 @@ DIGEST_BYTES = 16
 
 _CONFLICT_MARK = bytes(DIGEST_BYTES)
 
+DIGEST_HEAD = b"kymograph events 1\n"  # of what the digest of a set of events is made of
+
 
 # What became of an event that was taken up. duplicate: same identity and digest, no effect; conflict: same identity, other
 # digest, from now on neither counts; late: the session was closed before it in the log.
@@ -96,7 +98,7 @@ class Session:
             seq.to_bytes(4, "big") + (_CONFLICT_MARK if entry is None else entry.digest)
             for seq, entry in sorted(self.entries.items(), key=itemgetter(0))
         ]
-        return sha256(b"".join([b"kymograph events 1\n", *told, str(self.closed).encode()])).hexdigest()
+        return sha256(b"".join([DIGEST_HEAD, *told, str(self.closed).encode()])).hexdigest()
 
     def _step_house(self, payload: Payload) -> Outcome:
         """What the house writes has no sequence number; the first of a kind in the log wins."""

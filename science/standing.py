@@ -12,6 +12,7 @@ of the games add up; Student's quantile at Welch and Satterthwaite's degrees of 
 from collections.abc import Mapping, Sequence
 from functools import cache
 from math import isqrt
+from typing import NamedTuple
 
 import msgspec
 
@@ -65,6 +66,14 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     trait_interval: tuple[int, int] | None
 
 
+class Frame(NamedTuple):
+    """``scale`` and ``tau2`` of a standing, and what another day would add to its variance, None where nobody knows."""
+
+    scale: int
+    tau2: int
+    day: int | None
+
+
 def terms_of(measures: Measures, published: Published, rule: TraitRule) -> list[Term]:
     """Every metric of a trait, as far as it comes."""
     return [_term(measures, published, metric) for metric in rule.metrics]
@@ -85,11 +94,7 @@ def stand(
     if any(known.isdisjoint(group) for group in rule.required):
         return None
     interval = published.mapping.interval
-    weights = [term.rule.weight for term in used]
-    squares = sum([w * w for w in weights])
-    scale = micro_ratio(
-        squares * MICRO + rule.correlation * (sum(weights) * sum(weights) - squares), MICRO * MICRO * MICRO
-    )
+    scale, tau2, day = frame_of(used, rule)
     root = micro_root(scale, MICRO)
     c = micro_ratio(sum([term.rule.weight * term.y for term in used]), root * MICRO)
     if interval.method == "greenwood_delta":
@@ -97,9 +102,7 @@ def stand(
     else:
         sem, df = _moderated_error(used, measures, scale, interval.prior_df)
         method = interval.method
-    unreliable = sum([t.rule.weight * t.rule.weight * (MICRO - t.reliability) for t in used])
-    tau2 = MICRO - micro_ratio(unreliable, MICRO * MICRO * scale)
-    quantile, norms, day = student(interval.z, df), norms_variance(used, scale), _day_variance(used, scale)
+    quantile, norms = student(interval.z, df), norms_variance(used, scale)
     half = _half(sem, quantile, norms, interval.z)
     far = None if day is None else _half(sem, quantile, norms + day, interval.z)
     return Standing(
@@ -115,6 +118,17 @@ def stand(
         interval=(c - half, c + half),
         trait_interval=None if far is None else (c - far, c + far),
     )
+
+
+def frame_of(used: Sequence[Term], rule: TraitRule) -> Frame:
+    """What does not depend on how the metrics turned out, but only on which of them are used, and by which norms."""
+    weights = [term.rule.weight for term in used]
+    squares = sum([w * w for w in weights])
+    scale = micro_ratio(
+        squares * MICRO + rule.correlation * (sum(weights) * sum(weights) - squares), MICRO * MICRO * MICRO
+    )
+    unreliable = sum([t.rule.weight * t.rule.weight * (MICRO - t.reliability) for t in used])
+    return Frame(scale, MICRO - micro_ratio(unreliable, MICRO * MICRO * scale), _day_variance(used, scale))
 
 
 def composite_of(standing: Standing, values: Mapping[str, Mapping[str, int | None]]) -> int | None:
@@ -150,11 +164,18 @@ def student(z: int, df: int | None) -> int:
     """The quantile of Student's t where the normal's is ``z``; Fisher's expansion (Abramowitz & Stegun 26.7.5), good from 4 df."""
     if df is None:
         return z
+    g1, g2, g3 = expansion(z)
+    return z + (((g3 * MICRO // df) + g2) * MICRO // df + g1) * MICRO // df
+
+
+@cache
+def expansion(z: int) -> tuple[int, int, int]:
+    """What Fisher's expansion adds to ``z`` for the first three powers of 1 / df; micro-units."""
     z2 = z * z // MICRO
     g1 = z * (z2 + MICRO) // (4 * MICRO)
     g2 = z * ((5 * z2 + 16 * MICRO) * z2 // MICRO + 3 * MICRO) // (96 * MICRO)
     g3 = z * (((3 * z2 + 19 * MICRO) * z2 // MICRO + 17 * MICRO) * z2 // MICRO - 15 * MICRO) // (384 * MICRO)
-    return z + (((g3 * MICRO // df) + g2) * MICRO // df + g1) * MICRO // df
+    return g1, g2, g3
 
 
 def folded(z: int, fold: Fold) -> int:
@@ -166,13 +187,13 @@ def folded(z: int, fold: Fold) -> int:
 
 # ----------------------------------------------------------------------------------------------------------- one metric
 
-_NOT_PLAYED = Metric(None, 0, "", None, "game_not_played")
+NOT_PLAYED = Metric(None, 0, "", None, "game_not_played")
 
 
 def _term(measures: Measures, published: Published, rule: MetricRule) -> Term:
     mapping = published.mapping
-    metric = measures.metrics.get(rule.metric, _NOT_PLAYED)
-    norms = _norms(measures, published, rule)
+    metric = measures.metrics.get(rule.metric, NOT_PLAYED)
+    norms = norms_of(measures, published, rule)
     norm = None if norms is None else norms.metrics[rule.metric]
     counts = mapping.games[rule.game].counts
     is_counted = all(count_of(measures, count.metric) >= count.minimum for count in counts)
@@ -207,7 +228,7 @@ def count_of(measures: Measures, metric: str) -> int:
     return 0 if found is None or found.value is None else found.value // MICRO
 
 
-def _norms(measures: Measures, published: Published, rule: MetricRule) -> NormSet | None:
+def norms_of(measures: Measures, published: Published, rule: MetricRule) -> NormSet | None:
     """The first norm set of the mapping that every play of the metric's game agrees with."""
     plays = [play.match for play in measures.games if play.game == rule.game]
     if not plays:
@@ -228,13 +249,14 @@ def _fold_slope(z: int, se: int, fold: Fold) -> int:
     A derivative would be blind where the fold bends: at its top the slope is 0 and the value as unsure as anywhere.
     """
     ends = [folded(z - se, fold), folded(z + se, fold)]
-    top = _top(fold) if abs(z) <= se else max(ends)
+    top = top_of(fold) if abs(z) <= se else max(ends)
     slope = micro_ratio(top - min(ends), 2 * se)
     return -slope if z > 0 else slope
 
 
 @cache
-def _top(fold: Fold) -> int:
+def top_of(fold: Fold) -> int:
+    """The folded value of the mean."""
     return folded(0, fold)
 
 

@@ -12,6 +12,7 @@ from itertools import cycle
 import msgspec
 
 from science.canonical import canonical
+from science.columns.measure import measure_all
 from science.event import Event, Payload
 from science.game import Metric
 from science.games.balloon_risk.vocabulary import (
@@ -206,8 +207,11 @@ def close(session: Session) -> Session:
 
 
 def measures_of(events: Sequence[Event]) -> Measures:
-    """What the session of these deliveries amounts to."""
-    return measure(close(fold(events)))
+    """What the session of these deliveries amounts to, one by one and by columns."""
+    session = close(fold(events))
+    measures = measure(session)
+    assert measure_all([session]) == [measures], "columns and the walk differ"
+    return measures
 
 
 @cache

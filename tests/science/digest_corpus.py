@@ -1,13 +1,14 @@
 """A child of test_reproducible.py: rebuilds the events of a file, infers every profile, prints one digest over all of them.
 
 Run as ``python digest_corpus.py ROOT CORPUS``. A second line is a digest of this machine's libm, which shows that two
-configurations really differ.
+configurations really differ. A third says how many sessions went by columns, to the same bytes; none where there is no numpy.
 """
 
 import json
 import math
 import sys
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
@@ -22,6 +23,11 @@ from science.measure import measure
 from science.profile import infer
 from science.session import Session
 from science.vocabulary import KINDS
+
+if HAS_NUMPY := find_spec("numpy") is not None:
+    from science.columns.events import columns_of
+    from science.columns.infer import infer_all
+    from science.columns.measure import is_whole, measure_all, measured
 
 ALL_KINDS = {
     kind: payload
@@ -49,13 +55,20 @@ def rebuilt(fields: dict) -> Event:
     return Event(payload=payload, **digests, **fields)
 
 
-def corpus_digest(path: str) -> str:
+def sessions_of(path: str) -> list[Session]:
+    """The sessions of the file, in order."""
+    sessions = []
+    for events in json.loads(Path(path).read_text(encoding="utf-8")):
+        sessions.append(Session(events[0]["session_id"]))
+        for fields in events:
+            sessions[-1].step(rebuilt(fields))
+    return sessions
+
+
+def corpus_digest(sessions: list[Session]) -> str:
     """SHA-256 over the canonical measures and profiles of every session, in order, by every published mapping."""
     hasher = sha256()
-    for events in json.loads(Path(path).read_text(encoding="utf-8")):
-        session = Session(events[0]["session_id"])
-        for fields in events:
-            session.step(rebuilt(fields))
+    for session in sessions:
         measures = measure(session)
         hasher.update(canonical(measures))
         for published in MAPPINGS:
@@ -63,6 +76,19 @@ def corpus_digest(path: str) -> str:
             assert profile.canonical() == canonical(profile), "no float, and no key but strings"
             hasher.update(profile.canonical())
     return hasher.hexdigest()
+
+
+def by_columns(sessions: list[Session]) -> int:
+    """How many go by columns. Measures and profiles are those of one by one."""
+    if not HAS_NUMPY:
+        return 0
+    measures = [measure(session) for session in sessions]
+    assert measure_all(sessions) == measures
+    for published in MAPPINGS:
+        expected = [infer(one, published).canonical() for one in measures]
+        assert [one.canonical() for one in infer_all(measures, published)] == expected
+    whole = [session for session in sessions if is_whole(session)]
+    return sum(one is not None for one in measured(columns_of(whole)))
 
 
 def libm_digest() -> str:
@@ -75,5 +101,7 @@ def libm_digest() -> str:
 
 
 if __name__ == "__main__":
-    print(corpus_digest(sys.argv[2]))
+    corpus = sessions_of(sys.argv[2])
+    print(corpus_digest(corpus))
     print(libm_digest())
+    print(by_columns(corpus))

@@ -17,7 +17,7 @@ from science.game import Metric
 from science.games.memory_cards.influences import influences
 from science.games.memory_cards.metrics import measure
 from science.games.memory_cards.play import Config, MemoryPlay
-from science.games.memory_cards.sample import Round, Turn, account, sample
+from science.games.memory_cards.sample import Round, Turn, account, gather, sample
 from science.games.memory_cards.vocabulary import (
     KINDS,
     CardFlipped,
@@ -212,13 +212,13 @@ def named(rounds: Sequence[Round]) -> dict[str, Metric]:
     """Every metric of this sample, by its name without the game."""
     return {
         name.removeprefix("memory."): metric
-        for name, metric in measure([account(one) for one in rounds]).items()
+        for name, metric in measure(gather([account(one) for one in rounds])).items()
     }
 
 
 def influences_of(rounds: Sequence[Round]) -> dict[str, list[int]]:
     """The influence of each round of this sample, by the metric's name without the game."""
-    found = influences([account(one) for one in rounds])
+    found = influences(gather([account(one) for one in rounds]))
     return {name.removeprefix("memory."): values for name, values in found.items()}
 
 

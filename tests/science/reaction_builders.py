@@ -22,10 +22,10 @@ from science.games.reaction_timer.vocabulary import (
     StimulusShown,
     TrialStarted,
 )
-from science.measure import Measures, measure
+from science.measure import Measures
 from science.vocabulary import KINDS as FRAME_KINDS
 from science.vocabulary import Aborted, Completed
-from tests.science.builders import Step, close, ended, fold, started
+from tests.science.builders import Step, ended, measures_of, started
 
 Answer = tuple[str, int] | str  # (key, reaction time in us), or: missed, false_start, unfinished, unshown
 Trial = tuple[str, Answer]
@@ -172,7 +172,7 @@ def _placed(payload: Payload, seq: int) -> Payload:
 
 def measured(steps: Iterable[Step]) -> Measures:
     """What these steps amount to."""
-    return measure(close(fold(events_of(steps))))
+    return measures_of(events_of(steps))
 
 
 def tally_of(measures: Measures) -> Tally:

@@ -54,7 +54,7 @@ def cdf_arguments(count: int) -> list[int]:
 def quantile_arguments(count: int) -> list[int]:
     """Probabilities from 0 to 1, with both sides of every cell and dense runs at both ends."""
     rng = Random("quantile")
-    borders = [point + d for point in exact._CDF[:162] for d in (-1, 0, 1)]
+    borders = [point + d for point in exact.CDF[:162] for d in (-1, 0, 1)]
     upper = [p for p in (*borders, *range(Q32 - 2_000, Q32 + 1)) if p <= Q32]
     edges = [*upper, *(Q32 - p for p in upper)]
     return edges + [rng.randrange(Q32 + 1) for _ in range(count - len(edges))]
@@ -68,16 +68,16 @@ def ln_column(x: Column) -> Column:
     exponent = np.array([int(one).bit_length() - 1 for one in x], dtype=np.int64)
     mantissa = np.where(exponent <= 31, x << np.maximum(31 - exponent, 0), x >> np.maximum(exponent - 31, 0))
     cell = (mantissa >> 24) - 128
-    inverse, logarithm = (np.array(table, dtype=np.int64) for table in (exact._LN_INVERSE, exact._LN_CELL))
+    inverse, logarithm = (np.array(table, dtype=np.int64) for table in (exact.LN_INVERSE, exact.LN_CELL))
     r = (mantissa * inverse[cell] >> 30) - Q32
     r2 = r * r >> 32
     r3 = r2 * r >> 32
-    return exponent * exact._LN2 + logarithm[cell] + r - (r2 >> 1) + r3 // 3
+    return exponent * exact.LN2 + logarithm[cell] + r - (r2 >> 1) + r3 // 3
 
 
 def cdf_column(z: Column) -> Column:
     """The steps of ``normal_cdf`` on int64."""
-    cumulative, density = np.array(exact._CDF, dtype=np.int64), np.array(exact._DENSITY, dtype=np.int64)
+    cumulative, density = np.array(exact.CDF, dtype=np.int64), np.array(exact.DENSITY, dtype=np.int64)
     is_beyond = np.abs(z) >= 8 * Q32
     size = np.where(is_beyond, 0, np.abs(z))
     cell = (size + (Q32 >> 6)) >> 27

@@ -115,7 +115,7 @@ def test_s2_a_game_takes_only_its_own_events() -> None:
 @pytest.mark.parametrize("play", [balloon_play, memory_play, reaction_play])
 def test_no_unit_of_a_game_goes_on_with_its_start_or_its_end(play: ModuleType) -> None:
     """So that a play asks for its end only where its units do not take the event."""
-    assert not [kind for _, kind in play._NEXT if issubclass(kind, Start | Completion)]
+    assert not [kind for _, kind in play.NEXT if issubclass(kind, Start | Completion)]
 
 
 def test_s2_a_game_that_is_overtaken_has_ended() -> None:

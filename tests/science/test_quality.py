@@ -4,8 +4,9 @@ import msgspec
 import pytest
 
 from science.game import Conduct
-from science.measure import Attention, Measures, Noticed
+from science.measure import Measures, Noticed
 from science.quality import Penalty, Quality, QualityRule, quality
+from science.walk import Attention
 from tests.science.builders import measures_of, pilot, session_events
 
 RULE = pilot().mapping.quality

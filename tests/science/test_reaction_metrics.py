@@ -47,12 +47,12 @@ Floats = NDArray[np.float64]
 
 def measure_of(blocks: Sequence[Block]) -> dict[str, Metric]:
     """The metrics of a sample."""
-    return GAME.measure([GAME.account(block) for block in blocks])
+    return GAME.measure(GAME.gather([GAME.account(block) for block in blocks]))
 
 
 def influences_of(blocks: Sequence[Block]) -> dict[str, list[int]]:
     """How far each block of a sample moves them."""
-    return GAME.influences([GAME.account(block) for block in blocks])
+    return GAME.influences(GAME.gather([GAME.account(block) for block in blocks]))
 
 
 class Seen(msgspec.Struct):

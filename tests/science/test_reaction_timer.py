@@ -22,9 +22,8 @@ from science.games.reaction_timer.vocabulary import (
     StimulusShown,
     TrialStarted,
 )
-from science.measure import Measures, measure
 from science.vocabulary import EventVoided
-from tests.science.builders import Step, close, codes_of, fold
+from tests.science.builders import Step, codes_of, measures_of
 from tests.science.reaction_builders import (
     KEYS,
     TIMEOUT_US,
@@ -505,11 +504,6 @@ def with_void(events: list[Event], seq: int) -> list[Event]:
     return events_of([*steps[:-1], (steps[-1][0], EventVoided(seq, "mistake")), steps[-1]])
 
 
-def measures_of(events: list[Event]) -> Measures:
-    """What these deliveries amount to."""
-    return measure(close(fold(events)))
-
-
 TEARS: list[tuple[Callable[[list[Event], int], list[Event]], str]] = [
     (with_gap, "sequence_gap"),
     (with_conflict, "identity_conflict"),
@@ -763,9 +757,9 @@ def test_no_sequence_of_events_makes_it_raise(
     assert conduct.anticipations <= conduct.responses <= conduct.units
     sample = GAME.sample([play])
     assert sum(len(block.trials) for block in sample) == fate.scored
-    accounts = [GAME.account(block) for block in sample]
-    assert GAME.measure(accounts).keys() == {definition.id for definition in GAME.definitions}
-    assert {len(values) for values in GAME.influences(accounts).values()} <= {len(sample)}
+    told = GAME.gather([GAME.account(block) for block in sample])
+    assert GAME.measure(told).keys() == {definition.id for definition in GAME.definitions}
+    assert {len(values) for values in GAME.influences(told).values()} <= {len(sample)}
 
 
 def test_keys_are_those_of_the_builders() -> None:

@@ -9,7 +9,7 @@ from science.game import Game
 from science.games.balloon_risk.influences import influences
 from science.games.balloon_risk.metrics import DEFINITIONS, measure
 from science.games.balloon_risk.play import BalloonPlay, Config
-from science.games.balloon_risk.sample import Gathered, ScoredBalloon, account, sample
+from science.games.balloon_risk.sample import ScoredBalloon, account, gather, sample
 from science.games.balloon_risk.vocabulary import KINDS, GameStarted
 
 
@@ -32,7 +32,7 @@ GAME = Game(
     unit=ScoredBalloon,
     sample=sample,
     account=account,
-    gather=Gathered,
+    gather=gather,
     measure=measure,
     influences=influences,
     definitions=DEFINITIONS,

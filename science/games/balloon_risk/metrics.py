@@ -9,7 +9,7 @@ from math import prod
 
 from science.exact import MICRO, Q32, Line, Moments, ln, micro_ratio
 from science.game import Definition, Metric
-from science.games.balloon_risk.sample import Gathered
+from science.games.balloon_risk.sample import Told
 from science.survival import intended_pumps
 
 _LN_1000 = ln(1_000)  # latencies are kept in us and reported in ln ms
@@ -82,7 +82,7 @@ _UNIT = {name: definition.unit for name, definition in zip(_ID, DEFINITIONS, str
 _Found = tuple[int | None, int, int | None, str | None]  # value, n, standard error, reason
 
 
-def measure(balloons: Gathered) -> dict[str, Metric]:
+def measure(balloons: Told) -> dict[str, Metric]:
     """Every metric of balloon risk over scored balloons, by id."""
     found = {
         **_counts(balloons),
@@ -105,7 +105,7 @@ def _absent(n: int, reason: str) -> _Found:
     return None, n, None, reason
 
 
-def _counts(balloons: Gathered) -> dict[str, _Found]:
+def _counts(balloons: Told) -> dict[str, _Found]:
     n = len(balloons.fates)
     exploded, pumps = n - balloons.kept.count, sum([pumps for pumps, _ in balloons.fates])
     found: dict[str, _Found] = {
@@ -139,14 +139,12 @@ def _best_numerator(max_pumps: int) -> int:
     return q * (max_pumps - q)
 
 
-def _earned(balloons: Gathered) -> list[int]:
+def _earned(balloons: Told) -> list[int]:
     """Cents, balloon by balloon."""
-    return [
-        (kept or 0) * value_c for kept, value_c in zip(balloons.kept.values, balloons.value_c, strict=True)
-    ]
+    return [(kept or 0) * value_c for kept, value_c in zip(balloons.stops, balloons.value_c, strict=True)]
 
 
-def _pumping(balloons: Gathered) -> dict[str, _Found]:
+def _pumping(balloons: Told) -> dict[str, _Found]:
     """How far they go: the mean of the collected, and the mean with bursts as censored."""
     if balloons.curve is None:
         return dict.fromkeys(
@@ -174,7 +172,7 @@ def _pumping(balloons: Gathered) -> dict[str, _Found]:
     return found
 
 
-def _latency(balloons: Gathered) -> dict[str, _Found]:
+def _latency(balloons: Told) -> dict[str, _Found]:
     pumps, first, collect = balloons.latencies, balloons.first, balloons.collect
     few = _absent(pumps.count, "too_few_latencies")
     return {
@@ -197,7 +195,7 @@ def _se(moments: Moments) -> int | None:
     return moments.se_micro(Q32) if moments.count > 1 else None
 
 
-def _after_outcomes(balloons: Gathered) -> dict[str, _Found]:
+def _after_outcomes(balloons: Told) -> dict[str, _Found]:
     """What a loss or a win does to the balloon after it."""
     loss, win, kept = balloons.kept_after_loss, balloons.kept_after_win, balloons.kept
     late, soon, step = balloons.first_after_loss, balloons.first_after_win, balloons.step
@@ -222,9 +220,9 @@ def _after_outcomes(balloons: Gathered) -> dict[str, _Found]:
     return found
 
 
-def _trends(balloons: Gathered) -> dict[str, _Found]:
+def _trends(balloons: Told) -> dict[str, _Found]:
     """Descriptive only: the parallel form of these has a reliability of .04 and below."""
-    kept = balloons.kept.values
+    kept = balloons.stops
     collected = [(i, pumps) for i, pumps in zip(balloons.i, kept, strict=True) if pumps is not None]
     pumps = Line([i for i, _ in collected], [pumps for _, pumps in collected])
     payoff = Line(balloons.i, _earned(balloons))

@@ -1,6 +1,6 @@
 """Balloon risk: one playing of it, as a state machine over its events.
 
-Rules of this file: everything that moves a balloon stands in ``_NEXT``; what an event may say is checked in ``_accept``; an
+Rules of this file: everything that moves a balloon stands in ``NEXT``; what an event may say is checked in ``_accept``; an
 impossible event is a finding (B1-B11, docs/games/balloon_risk.md), voids its balloon, and never raises.
 """
 
@@ -52,7 +52,7 @@ class Balloon(msgspec.Struct):
 
 # Where a balloon may go from where it is: shown -> pumped* -> exploded | collected | timed_out.
 # "torn" follows an event that is missing or does not count: it takes anything until the next balloon is shown.
-_NEXT: dict[tuple[str, type[Payload]], str] = {
+NEXT: dict[tuple[str, type[Payload]], str] = {
     ("idle", Shown): "shown",
     ("shown", Shown): "shown",  # the balloon before it has no end: dropped, and noted
     ("pumped", Shown): "shown",
@@ -66,8 +66,8 @@ _NEXT: dict[tuple[str, type[Payload]], str] = {
     ("torn", Shown): "shown",
 }
 
-_SLOW_US = 3_000_000
-_SLACK_US = 50_000  # B6: two readings of one browser clock may disagree by this much
+SLOW_US = 3_000_000
+SLACK_US = 50_000  # B6: two readings of one browser clock may disagree by this much
 
 
 class BalloonPlay:
@@ -78,7 +78,7 @@ class BalloonPlay:
         self.config = config
         self.findings: list[Finding] = []
         self.balloons: list[Balloon] = []
-        self._seed_commit = seed_commit
+        self.seed_commit = seed_commit
         self._state = "idle"
         self._bank_c: int | None = 0  # None: unknown since something is missing
         self._previous_t_us = 0
@@ -87,7 +87,7 @@ class BalloonPlay:
 
     def take(self, seq: int, t_us: int, payload: Payload) -> None:
         """The next event; impossible ones are noted and void their balloon."""
-        state = _NEXT.get((self._state, type(payload)))
+        state = NEXT.get((self._state, type(payload)))
         if state is not None:
             flaw = self._accept(seq, payload)
             self._previous_t_us = t_us
@@ -117,7 +117,7 @@ class BalloonPlay:
         if len(played) > self.config.balloons:
             self._object("B9", seq, f"{len(played)} balloons where the protocol plans {self.config.balloons}")
         whole = len(played) >= self.config.balloons
-        if self._seed_commit is not None and whole and not self._is_revealed:
+        if self.seed_commit is not None and whole and not self._is_revealed:
             self._object("B7", seq, "the burst points were committed to but not revealed")
 
     @property
@@ -149,7 +149,7 @@ class BalloonPlay:
             anticipations=len([latency for latency in latencies if latency < FLOOR_US]),
             units=len(scored) + timed_out,
             units_missed=timed_out,
-            units_slow=len([answers for answers in by_balloon if max(answers, default=0) > _SLOW_US]),
+            units_slow=len([answers for answers in by_balloon if max(answers, default=0) > SLOW_US]),
             patterned=len(scored) > 1 and 100 * commonest > 95 * len(scored),
             failed=_failed(scored, latencies),
         )
@@ -186,7 +186,7 @@ class BalloonPlay:
                 return "B3", seq, f"burst at pump {payload.at_pump}, but the last pump was {balloon.pumps}"
             balloon.end = "exploded"
         else:
-            assert isinstance(payload, TimedOut)  # _NEXT lets nothing else through
+            assert isinstance(payload, TimedOut)  # NEXT lets nothing else through
             balloon.end = "timed_out"
         return None
 
@@ -195,7 +195,7 @@ class BalloonPlay:
         if response.latency_us < 0:
             detail = f"a response {-response.latency_us} us before it was possible"
             self.findings.append(Finding("Q_CLOCK", "quality", seq, detail))
-        elif response.onset_t_us + _SLACK_US < self._previous_t_us:
+        elif response.onset_t_us + SLACK_US < self._previous_t_us:
             detail = "possible before the event that made it possible"
             self.findings.append(Finding("Q_CLOCK", "quality", seq, detail))
 
@@ -236,13 +236,13 @@ class BalloonPlay:
 
     def _check_reveal(self, seq: int, completed: GameCompleted) -> None:
         """B7: what was committed to before the first pump must be what happened."""
-        if self._seed_commit is None:
+        if self.seed_commit is None:
             return
         if completed.reveal_seed is None or completed.reveal_burst_points is None:
             return
         self._is_revealed = True
         seed, text = completed.reveal_seed, completed.reveal_burst_points
-        points = revealed_integers(self._seed_commit, seed, text, "burst points")
+        points = revealed_integers(self.seed_commit, seed, text, "burst points")
         if isinstance(points, str):
             self._object("B7", seq, points)
             return
@@ -250,7 +250,7 @@ class BalloonPlay:
             point = points[balloon.i - 1] if 1 <= balloon.i <= len(points) else None
             if point is None:
                 self._object("B7", seq, f"no burst point is revealed for balloon {balloon.i}")
-            elif balloon.pumps != point if balloon.end == "exploded" else balloon.pumps >= point:
+            elif is_unkept(point, balloon.pumps, exploded=balloon.end == "exploded"):
                 self._object(
                     "B7",
                     seq,
@@ -273,6 +273,11 @@ class BalloonPlay:
 
 def _kind(payload: Payload) -> str:
     return type(payload).__name__.lower()
+
+
+def is_unkept(burst_point: int, pumps: int, *, exploded: bool) -> bool:
+    """Whether a balloon that was bound to burst at this pump did otherwise."""
+    return pumps != burst_point if exploded else pumps >= burst_point
 
 
 def _failed(scored: list[Balloon], latencies: list[int]) -> tuple[str, ...]:

@@ -6,9 +6,9 @@ from functools import cache
 import msgspec
 
 from science.estimate import Clusters, Singles, Sums, sums
-from science.exact import ln
+from science.exact import Moments, ln
 from science.games.balloon_risk.play import FLOOR_US, Balloon, BalloonPlay
-from science.survival import curve_of
+from science.survival import Curve, curve_of
 
 
 class ScoredBalloon(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -108,22 +108,58 @@ def _ln_pumps(pumps: int) -> int:
     return ln(pumps)  # of a thousand counts at most
 
 
-class Gathered:
-    """The accounts of a sample by what they tell: all that the metrics and their influences both look at."""
+class Told(msgspec.Struct):
+    """What the balloons of a sample tell, in order: all that the metrics look at. ``fates`` are (pumps, exploded), ``stops`` the pumps of
+    the collected (None of a burst).
+    """
 
-    def __init__(self, accounts: Sequence[Account]) -> None:
-        """Of these balloons, in order."""
-        self.i = [of.i for of in accounts]
-        self.value_c = [of.value_c for of in accounts]
-        self.max_pumps = [of.max_pumps for of in accounts]
-        self.fates = [(of.pumps, of.exploded) for of in accounts]
-        self.curve = curve_of(self.fates) if self.fates else None
-        self.latencies = Clusters([of.latencies for of in accounts])
-        self.kept = Singles([of.kept for of in accounts])
-        self.kept_after_loss = Singles([of.kept_after_loss for of in accounts])
-        self.kept_after_win = Singles([of.kept_after_win for of in accounts])
-        self.first = Singles([of.first for of in accounts])
-        self.first_after_loss = Singles([of.first_after_loss for of in accounts])
-        self.first_after_win = Singles([of.first_after_win for of in accounts])
-        self.collect = Singles([of.collect for of in accounts])
-        self.step = Singles([of.step for of in accounts])
+    i: list[int]
+    value_c: list[int]
+    max_pumps: list[int]
+    fates: list[tuple[int, bool]]
+    curve: Curve | None
+    stops: Sequence[int | None]
+    latencies: Moments
+    kept: Moments
+    kept_after_loss: Moments
+    kept_after_win: Moments
+    first: Moments
+    first_after_loss: Moments
+    first_after_win: Moments
+    collect: Moments
+    step: Moments
+
+
+class Gathered(Told):
+    """The same with what each balloon adds, for its influence."""
+
+    latencies: Clusters
+    kept: Singles
+    kept_after_loss: Singles
+    kept_after_win: Singles
+    first_after_loss: Singles
+    first_after_win: Singles
+    step: Singles
+
+
+def gather(accounts: Sequence[Account]) -> Gathered:
+    """The accounts of a sample by what they tell."""
+    fates = [(of.pumps, of.exploded) for of in accounts]
+    kept = Singles([of.kept for of in accounts])
+    return Gathered(
+        i=[of.i for of in accounts],
+        value_c=[of.value_c for of in accounts],
+        max_pumps=[of.max_pumps for of in accounts],
+        fates=fates,
+        curve=curve_of(fates) if fates else None,
+        stops=kept.values,
+        latencies=Clusters([of.latencies for of in accounts]),
+        kept=kept,
+        kept_after_loss=Singles([of.kept_after_loss for of in accounts]),
+        kept_after_win=Singles([of.kept_after_win for of in accounts]),
+        first=Singles([of.first for of in accounts]),
+        first_after_loss=Singles([of.first_after_loss for of in accounts]),
+        first_after_win=Singles([of.first_after_win for of in accounts]),
+        collect=Singles([of.collect for of in accounts]),
+        step=Singles([of.step for of in accounts]),
+    )

@@ -10,7 +10,7 @@ from science.games.memory_cards.influences import influences
 from science.games.memory_cards.metrics import DEFINITIONS, measure
 from science.games.memory_cards.optimal import optimal_turns
 from science.games.memory_cards.play import Config, MemoryPlay
-from science.games.memory_cards.sample import Round, account, sample
+from science.games.memory_cards.sample import Round, account, gather, sample
 from science.games.memory_cards.vocabulary import KINDS, GameStarted
 
 __all__ = ["GAME", "optimal_turns"]
@@ -35,6 +35,7 @@ GAME = Game(
     unit=Round,
     sample=sample,
     account=account,
+    gather=gather,
     measure=measure,
     influences=influences,
     definitions=DEFINITIONS,

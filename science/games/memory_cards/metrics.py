@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from math import isqrt
 
 from science.estimate import Clusters
-from science.exact import MICRO, Q32, Line, ln, micro_ratio
+from science.exact import MICRO, Q32, ln, micro_ratio
 from science.game import Definition, Metric
-from science.games.memory_cards.sample import Account
+from science.games.memory_cards.sample import Account, Gathered
 
 _LN_1000 = ln(1_000)  # latencies are kept in us and reported in ln ms
 ROUNDS_MIN, LATENCIES_MIN, CELL_MIN = 3, 10, 3
@@ -61,10 +61,11 @@ _UNIT = {definition.id: definition.unit for definition in DEFINITIONS}
 _Found = tuple[int | None, int, str | None]  # value, n, reason
 
 
-def measure(accounts: Sequence[Account]) -> dict[str, Metric]:
+def measure(of: Gathered) -> dict[str, Metric]:
     """Every metric of memory cards over scored rounds, by id."""
-    found = {**_counts(accounts), **_learning(accounts), **_latency(accounts), **_effects(accounts)}
-    if not accounts:
+    found = {**_counts(of), **_learning(of), **_latency(of.flips)}
+    found |= {name: _difference(*pair) for name, pair in of.cells.items()}
+    if not of.rounds:
         found = {
             name: entry if entry[0] is not None else _absent(0, "no_rounds") for name, entry in found.items()
         }
@@ -72,7 +73,7 @@ def measure(accounts: Sequence[Account]) -> dict[str, Metric]:
         f"memory.{name}": Metric(value, n, _UNIT[f"memory.{name}"], None, reason)
         for name, (value, n, reason) in found.items()
     }
-    return metrics | _turns_by_round(accounts)
+    return metrics | _turns_by_round(of.rounds)
 
 
 def _turns_by_round(accounts: Sequence[Account]) -> dict[str, Metric]:
@@ -89,18 +90,17 @@ def _absent(n: int, reason: str) -> _Found:
     return None, n, reason
 
 
-def _counts(accounts: Sequence[Account]) -> dict[str, _Found]:
-    rounds, n = len(accounts), sum([of.turns for of in accounts])
-    hits = sum([of.hits for of in accounts])
-    misses = sum([of.misses for of in accounts])
-    lucky = sum([of.lucky for of in accounts])
+def _counts(of: Gathered) -> dict[str, _Found]:
+    rounds, hits, misses = of.rounds, of.hits, of.misses
+    n = sum([one.turns for one in rounds])
+    lucky = sum([one.lucky for one in rounds])
     found: dict[str, _Found] = {
-        "n_rounds": (rounds * MICRO, rounds, None),
+        "n_rounds": (len(rounds) * MICRO, len(rounds), None),
         "n_turns": (n * MICRO, n, None),
         "hits": (hits * MICRO, n, None),
         "misses": (misses * MICRO, n, None),
         "lucky": (lucky * MICRO, n, None),
-        "no_match": (sum([of.no_match for of in accounts]) * MICRO, n, None),
+        "no_match": (sum([one.no_match for one in rounds]) * MICRO, n, None),
         "recall_logit": _absent(0, "no_opportunities"),
     }
     if hits + misses:
@@ -109,64 +109,38 @@ def _counts(accounts: Sequence[Account]) -> dict[str, _Found]:
     if n == 0:
         shares = ("redundant_rate", "first_flip_waste", "accuracy", "time_per_pair")
         return found | dict.fromkeys(shares, _absent(0, "no_rounds"))
-    pairs = sum([of.n_pairs for of in accounts])
+    pairs = sum([one.n_pairs for one in rounds])
     return found | {
-        "redundant_rate": (micro_ratio(sum([of.redundant for of in accounts]), n), n, None),
-        "first_flip_waste": (micro_ratio(sum([of.wasted for of in accounts]), n), n, None),
+        "redundant_rate": (micro_ratio(sum([one.redundant for one in rounds]), n), n, None),
+        "first_flip_waste": (micro_ratio(sum([one.wasted for one in rounds]), n), n, None),
         "accuracy": (micro_ratio(hits + lucky, n), n, None),
-        "time_per_pair": (micro_ratio(sum([of.active_us for of in accounts]), pairs * MICRO), pairs, None),
+        "time_per_pair": (micro_ratio(sum([one.active_us for one in rounds]), pairs * MICRO), pairs, None),
     }
 
 
-def _learning(accounts: Sequence[Account]) -> dict[str, _Found]:
+def _learning(of: Gathered) -> dict[str, _Found]:
     """How many turns more than perfect memory needs, and whether they become fewer."""
-    n = len(accounts)
+    n, trend = len(of.rounds), of.trend
     found: dict[str, _Found] = dict.fromkeys(("excess_turns", "excess_z"), _absent(0, "no_rounds"))
     found["round_slope"] = _absent(n, "too_few_rounds")
     if n:
-        excess, variance = sum([of.excess for of in accounts]), sum([of.variance for of in accounts])
-        found["excess_turns"] = micro_ratio(excess, n << 64), n, None
+        found["excess_turns"] = micro_ratio(of.excess, n << 64), n, None
         found["excess_z"] = _absent(n, "one_pair")  # nothing is left to chance
-        if variance:
-            found["excess_z"] = micro_ratio(excess, isqrt(variance << 64)), n, None
-    trend = trend_of(accounts)
+        if of.variance:
+            found["excess_z"] = micro_ratio(of.excess, isqrt(of.variance << 64)), n, None
     if n >= ROUNDS_MIN and trend.spread:
         slope = trend.count * trend.xy - trend.xs * trend.ys
         found["round_slope"] = micro_ratio(-slope, trend.spread * Q32), n, None
     return found
 
 
-def trend_of(accounts: Sequence[Account]) -> Line:
-    """The line of ln(T / E) (Q32) on r."""
-    return Line([of.r for of in accounts], [of.ln_ratio for of in accounts])
-
-
-def _latency(accounts: Sequence[Account]) -> dict[str, _Found]:
-    flips = Clusters([of.flips for of in accounts])
+def _latency(flips: Clusters) -> dict[str, _Found]:
     n = flips.count
     if n < LATENCIES_MIN:
         return dict.fromkeys(("mean_ln_latency", "sd_ln_latency"), _absent(n, "too_few_latencies"))
     return {
         "mean_ln_latency": (micro_ratio(flips.total - n * _LN_1000, n * Q32), n, None),
         "sd_ln_latency": (flips.sd_micro(Q32), n, None),
-    }
-
-
-def _effects(accounts: Sequence[Account]) -> dict[str, _Found]:
-    return {name: _difference(*pair) for name, pair in cells_of(accounts).items()}
-
-
-def cells_of(accounts: Sequence[Account]) -> dict[str, tuple[Clusters, Clusters]]:
-    """The two cells of each effect: it is the mean of the first less the mean of the second."""
-    return {
-        "hit_cost": (
-            Clusters([of.retrieved for of in accounts]),
-            Clusters([of.explored for of in accounts]),
-        ),
-        "post_mismatch_latency": (
-            Clusters([of.after_mismatch for of in accounts]),
-            Clusters([of.after_match for of in accounts]),
-        ),
     }
 
 

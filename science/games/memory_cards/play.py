@@ -1,6 +1,6 @@
 """Memory cards: one playing of it, as a state machine over its events.
 
-Rules of this file: everything that moves a round stands in ``_NEXT``; what an event may say is checked in ``_accept``; an
+Rules of this file: everything that moves a round stands in ``NEXT``; what an event may say is checked in ``_accept``; an
 impossible event is a finding (M1-M10, docs/games/memory_cards.md), voids its round, and never raises.
 """
 
@@ -71,7 +71,7 @@ class Board(msgspec.Struct):
 
 # Where a round may go from where it is: dealt -> (first -> second -> dealt)* -> completed | timed out.
 # "torn" follows an event that is missing or does not count: it takes anything until the next round is started.
-_NEXT: dict[tuple[str, type[Payload]], str] = {
+NEXT: dict[tuple[str, type[Payload]], str] = {
     ("idle", RoundStarted): "dealt",
     ("dealt", RoundStarted): "dealt",  # the round before it has no end: dropped, and noted
     ("first", RoundStarted): "dealt",
@@ -87,8 +87,8 @@ _NEXT: dict[tuple[str, type[Payload]], str] = {
 }
 _OPEN = frozenset({"dealt", "first", "second"})
 
-_SLACK_US = 50_000  # M8, M10: two readings of one browser clock may disagree by this much
-_SLOW_US = 3_000_000
+SLACK_US = 50_000  # M8, M10: two readings of one browser clock may disagree by this much
+SLOW_US = 3_000_000
 _TOO_FAST_US = 150_000  # nobody sees a card and decides in less, as a rule
 _TOO_FAST_FLIPS = 20
 
@@ -111,7 +111,7 @@ class MemoryPlay:
 
     def take(self, seq: int, t_us: int, payload: Payload) -> None:
         """The next event; impossible ones are noted and void their round."""
-        state = _NEXT.get((self._state, type(payload)))
+        state = NEXT.get((self._state, type(payload)))
         if state is not None:
             flaw = self._accept(seq, t_us, payload)
             self._previous_t_us = t_us
@@ -169,8 +169,8 @@ class MemoryPlay:
             anticipations=len([latency for latency in latencies if latency < FLOOR_US]),
             units=len(turns) + missed,
             units_missed=missed,
-            units_slow=len([slowest for slowest in turns if slowest > _SLOW_US]),
-            failed=_failed(latencies),
+            units_slow=len([slowest for slowest in turns if slowest > SLOW_US]),
+            failed=failed(latencies),
         )
 
     def match(self) -> dict[str, int | str]:
@@ -193,7 +193,7 @@ class MemoryPlay:
             return self._resolve(t_us, board, payload)
         if type(payload) is RoundCompleted:
             return _complete(board, payload)
-        assert isinstance(payload, RoundTimedOut)  # _NEXT lets nothing else through
+        assert isinstance(payload, RoundTimedOut)  # NEXT lets nothing else through
         return _time_out(board)
 
     def _start(self, seq: int, started: RoundStarted) -> _Flaw | None:
@@ -242,7 +242,7 @@ class MemoryPlay:
         possible_us, self._locked_until_us = self._locked_until_us, None
         if possible_us is None:
             possible_us = self._previous_t_us
-        elif flip.onset_t_us + _SLACK_US >= self._previous_t_us and t_us + _SLACK_US < possible_us:
+        elif flip.onset_t_us + SLACK_US >= self._previous_t_us and t_us + SLACK_US < possible_us:
             return "M8", f"flipped {possible_us - t_us} us before the lockout ended"
         self._check_clock(seq, flip, possible_us)
         board.flips.append(flip)
@@ -257,7 +257,7 @@ class MemoryPlay:
         if flip.latency_us < 0:
             detail = f"a flip {-flip.latency_us} us before it was possible"
             self.findings.append(Finding("Q_CLOCK", "quality", seq, detail))
-        elif flip.onset_t_us + _SLACK_US < possible_us:
+        elif flip.onset_t_us + SLACK_US < possible_us:
             detail = "possible before the event that made it possible"
             self.findings.append(Finding("Q_CLOCK", "quality", seq, detail))
 
@@ -293,8 +293,9 @@ def _complete(board: Board, completed: RoundCompleted) -> _Flaw | None:
             "M7",
             f"completed in {completed.turns} turns; counted {board.turns}, {board.pairs_left} pairs left",
         )
-    if (unkept := _unkept(board, completed)) is not None:
-        return "M9", unkept
+    faces = [board.faces[pos] for pos in range(2 * board.n_pairs)]  # every card of a pair was shown
+    if (broken := unkept(board.layout_commit, completed.layout, completed.salt, faces)) is not None:
+        return "M9", broken
     board.end = "completed"
     return None
 
@@ -306,22 +307,22 @@ def _time_out(board: Board) -> _Flaw | None:
     return None
 
 
-def _unkept(board: Board, completed: RoundCompleted) -> str | None:
+def unkept(commit: str | None, layout: str | None, salt: str | None, faces: list[str]) -> str | None:
     """M9: what was committed to before the first flip must be what lay there. How it is not, or None.
 
-    ``layout_commit`` is the SHA-256 of the layout's text, a newline and the salt, in UTF-8.
+    ``commit`` is the SHA-256 of the layout's text, a newline and the salt, in UTF-8; ``faces`` are what the places showed.
     """
-    if board.layout_commit is None:
+    if commit is None:
         return None
-    if completed.layout is None or completed.salt is None:
+    if layout is None or salt is None:
         return "the layout was committed to but not revealed"
-    if not opens(board.layout_commit, completed.layout, completed.salt):
+    if not opens(commit, layout, salt):
         return "the revealed layout is not the one committed to"
     try:
-        layout = msgspec.json.decode(completed.layout, type=list[str])
+        revealed = msgspec.json.decode(layout, type=list[str])
     except msgspec.DecodeError:
         return "the revealed layout is no list of faces"
-    if layout != [board.faces[pos] for pos in range(2 * board.n_pairs)]:
+    if revealed != faces:
         return "the revealed layout is not what the cards showed"
     return None
 
@@ -330,7 +331,7 @@ def _timed_out(boards: list[Board]) -> list[Board]:
     return [board for board in boards if board.end == "timed_out" and not board.void]
 
 
-def _failed(latencies: list[int]) -> tuple[str, ...]:
+def failed(latencies: list[int]) -> tuple[str, ...]:
     """Why these sorted latencies, two a turn, cannot be those of someone who looked."""
     n = len(latencies)
     if n >= _TOO_FAST_FLIPS and latencies[n // 2 - 1] + latencies[n // 2] < 2 * _TOO_FAST_US:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from science.estimate import Sums, sums
-from science.exact import ln
+from science.estimate import Clusters, Sums, sums
+from science.exact import Line, ln
 from science.games.memory_cards.optimal import law_of
 from science.games.memory_cards.play import FLOOR_US, Board, MemoryPlay
 
@@ -140,3 +140,43 @@ def _logarithms(latencies_us: list[int]) -> list[int | None]:
 
 def _sums(logarithms: list[int | None]) -> Sums:
     return sums([x for x in logarithms if x is not None])
+
+
+class Gathered(msgspec.Struct, frozen=True, gc=False):
+    """The rounds with what they come to: all that the metrics and their influences both look at.
+
+    Excess and variance are sums, in 2**-64; ``trend`` is the line of ln(T / E) (Q32) on r; an effect is the mean of the first of its two
+    ``cells`` less the mean of the second.
+    """
+
+    rounds: Sequence[Account]
+    excess: int
+    variance: int
+    hits: int
+    misses: int
+    trend: Line
+    flips: Clusters
+    cells: Mapping[str, tuple[Clusters, Clusters]]
+
+
+def gather(accounts: Sequence[Account]) -> Gathered:
+    """Bring together what these rounds tell."""
+    return Gathered(
+        rounds=accounts,
+        excess=sum([of.excess for of in accounts]),
+        variance=sum([of.variance for of in accounts]),
+        hits=sum([of.hits for of in accounts]),
+        misses=sum([of.misses for of in accounts]),
+        trend=Line([of.r for of in accounts], [of.ln_ratio for of in accounts]),
+        flips=Clusters([of.flips for of in accounts]),
+        cells={
+            "hit_cost": (
+                Clusters([of.retrieved for of in accounts]),
+                Clusters([of.explored for of in accounts]),
+            ),
+            "post_mismatch_latency": (
+                Clusters([of.after_mismatch for of in accounts]),
+                Clusters([of.after_match for of in accounts]),
+            ),
+        },
+    )

@@ -9,7 +9,7 @@ from science.game import Game
 from science.games.reaction_timer.influences import influences
 from science.games.reaction_timer.metrics import DEFINITIONS, measure
 from science.games.reaction_timer.play import Config, ReactionPlay
-from science.games.reaction_timer.sample import Block, account, sample
+from science.games.reaction_timer.sample import Block, account, gather, sample
 from science.games.reaction_timer.vocabulary import KINDS, GameStarted
 
 
@@ -32,6 +32,7 @@ GAME = Game(
     unit=Block,
     sample=sample,
     account=account,
+    gather=gather,
     measure=measure,
     influences=influences,
     definitions=DEFINITIONS,

@@ -2,50 +2,51 @@
 
 from collections.abc import Sequence
 
-from science.estimate import Clusters, combined, sums
+from science.estimate import Clusters
 from science.exact import MICRO, Q32, micro_ratio
-from science.games.reaction_timer.metrics import lapses_of
-from science.games.reaction_timer.sample import Account, after_slow
+from science.games.reaction_timer.sample import Gathered
 
 
-def influences(accounts: Sequence[Account]) -> dict[str, list[int]]:
+def influences(of: Gathered) -> dict[str, list[int]]:
     """One list a metric that has a spread to speak of, one number a block, in micro-units."""
-    if len({of.kind for of in accounts}) > 1:
+    if of.is_mixed:
         return {}
-    found = _of_lapses(accounts)
-    logarithms = Clusters(of.logarithm_sums for of in accounts)
-    if logarithms.count:
-        found["speed_mean_inv"] = Clusters(of.speed_sums for of in accounts).mean_influences(Q32)
-        found["mean_ln"] = logarithms.mean_influences(Q32)
+    found = _of_lapses(of.lapses)
+    if of.logarithms.count:
+        found["rt.speed_mean_inv"] = of.speeds.mean_influences(Q32)
+        found["rt.mean_ln"] = of.logarithms.mean_influences(Q32)
         # What is slow and what is usual (the median) are taken as fixed: they hardly move with one block.
-        after = Clusters(sums(of_block) for of_block in after_slow(accounts))
-        if after.count >= 3:
-            found["post_slow_recovery"] = after.mean_influences(Q32)
-    if logarithms.count >= 10:
-        found["sd_ln"] = logarithms.sd_influences(Q32)
-        found["cv"] = _of_ratio(Clusters(of.time_sums for of in accounts))
-    return {f"rt.{name}": values for name, values in found.items()}
+        if of.after_slow.count >= 3:
+            found["rt.post_slow_recovery"] = of.after_slow.mean_influences(Q32)
+    if of.logarithms.count >= 10:
+        found["rt.sd_ln"] = of.logarithms.sd_influences(Q32)
+        found["rt.cv"] = _of_ratio(of.times)
+    return found
 
 
 def _of_ratio(times: Clusters) -> list[int]:
     """Of SD over mean."""
     sd, mean = times.sd_micro(1_000), times.mean_micro(1_000)
-    return combined(
-        (MICRO, mean, times.sd_influences(1_000)), (-sd * MICRO, mean * mean, times.mean_influences(1_000))
-    )
+    by_sd, by_mean = times.sd_influences(1_000), times.mean_influences(1_000)
+    less, square = -sd * MICRO, mean * mean
+    return [MICRO * x // mean + less * y // square for x, y in zip(by_sd, by_mean, strict=True)]
 
 
-def _of_lapses(accounts: Sequence[Account]) -> dict[str, list[int]]:
+def _of_lapses(lapses: Sequence[tuple[int, int]]) -> dict[str, list[int]]:
     """Of ln((L + 1/2) / (R + 1/2)), with R the trials due that are no lapses: l / (L + 1/2) - r / (R + 1/2) for the l and r of a
     block, less the mean of that over the blocks. Where all or none are lapses the blocks are alike: none moves anything.
     """
-    counts = [(lapses, due - lapses) for lapses, due in map(lapses_of, accounts)]
-    lapses, others = sum([lapse for lapse, _ in counts]), sum([other for _, other in counts])
-    if not lapses + others:
+    units, lapsed, others = (
+        len(lapses),
+        sum([lapse for lapse, _ in lapses]),
+        sum([other for _, other in lapses]),
+    )
+    if not lapsed + others:
         return {}
-    if not lapses or not others:
-        return {"lapse_logit": [0] * len(accounts)}
-    moved = [2 * lapse * (2 * others + 1) - 2 * other * (2 * lapses + 1) for lapse, other in counts]
-    denominator = (2 * lapses + 1) * (2 * others + 1) * len(accounts)
+    if not lapsed or not others:
+        return {"rt.lapse_logit": [0] * units}
+    less, more = 2 * (2 * lapsed + 1), 2 * (2 * others + 1)
+    moved = [lapse * more - other * less for lapse, other in lapses]
     total = sum(moved)
-    return {"lapse_logit": [micro_ratio(one * len(accounts) - total, denominator) for one in moved]}
+    denominator = (2 * lapsed + 1) * (2 * others + 1) * units
+    return {"rt.lapse_logit": [micro_ratio(one * units - total, denominator) for one in moved]}

@@ -5,16 +5,12 @@ are the presses before the stimulus and those less than 100 ms after it; L are t
 all scored trials.
 """
 
-from collections import Counter
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Mapping
+from functools import cache
 
-from science.estimate import Clusters
 from science.exact import MICRO, Q32, Moments, ln, micro, micro_ratio, normal_quantile
 from science.game import Definition, Metric
-from science.games.reaction_timer.sample import Account, Products, after_slow
-
-LAPSE_US = 500_000  # the threshold of the 10-minute PVT (Basner & Dinges 2011)
+from science.games.reaction_timer.sample import Gathered, Products, speed
 
 _LN_1000 = ln(1_000)  # reaction times are kept in us and reported in ln ms
 _PVT = "Basner & Dinges 2011"
@@ -58,6 +54,7 @@ DEFINITIONS = tuple(
         ),
     )
 )
+_ID = {definition.id.removeprefix("rt."): definition.id for definition in DEFINITIONS}
 _UNIT = {definition.id.removeprefix("rt."): definition.unit for definition in DEFINITIONS}
 
 # What means something over trials of several kinds: counts, and what looks at one kind only.
@@ -69,87 +66,80 @@ _OF_ANY_KIND = {
 _Found = tuple[int | None, int, str | None]  # value, n, reason
 
 
-def measure(accounts: Sequence[Account]) -> dict[str, Metric]:
+def measure(of: Gathered) -> dict[str, Metric]:
     """Every metric of reaction timer over blocks of trials, by id. Their standard errors come from the influences."""
-    found = {**_counts(accounts), **_times(accounts), **_logarithms(accounts), **_decisions(accounts)}
-    if not accounts:
+    found = {**_counts(of), **_times(of), **_logarithms(of), **_decisions(of.of_choice, of.of_gonogo)}
+    if not of.lapses:
         found = {
             name: entry if entry[0] is not None else (None, 0, "no_trials") for name, entry in found.items()
         }
-    elif len({of.kind for of in accounts}) > 1:
+    elif of.is_mixed:
         found = {
             name: entry if name in _OF_ANY_KIND else (None, entry[1], "kinds_mixed")
             for name, entry in found.items()
         }
     return {
-        f"rt.{name}": Metric(value, n, _UNIT[name], None, reason)
-        for name, (value, n, reason) in found.items()
+        _ID[name]: Metric(value, n, _UNIT[name], None, reason) for name, (value, n, reason) in found.items()
     }
 
 
-def lapses_of(of: Account) -> tuple[int, int]:
-    """The lapses of a block (slow right responses, and missed trials), and of how many they are."""
-    missed = of.outcomes.count("missed")
-    slow = len([rt_us for rt_us in of.times if rt_us >= LAPSE_US])
-    return missed + slow, missed + len(of.times)
-
-
-def _counts(accounts: Sequence[Account]) -> dict[str, _Found]:
-    outcomes = Counter(chain.from_iterable([of.outcomes for of in accounts]))
-    scored = outcomes.total()
-    early = outcomes["false_start"] + outcomes["anticipation"]
-    by_block = [lapses_of(of) for of in accounts]
-    lapses, due = sum([lapse for lapse, _ in by_block]), sum([trials for _, trials in by_block])
+def _counts(of: Gathered) -> dict[str, _Found]:
+    outcomes = of.outcomes
+    scored, anticipated = sum(outcomes.values()), outcomes["anticipation"]
+    early = outcomes["false_start"] + anticipated
+    lapses, others = sum([lapse for lapse, _ in of.lapses]), sum([other for _, other in of.lapses])
+    due = lapses + others
     found: dict[str, _Found] = {
         "n_valid": (outcomes["right"] * MICRO, scored, None),
         "n_missed": (outcomes["missed"] * MICRO, scored, None),
         "n_false_start": (early * MICRO, scored, None),
-        "n_anticipations": (outcomes["anticipation"] * MICRO, scored, None),
+        "n_anticipations": (anticipated * MICRO, scored, None),
         "lapses": (lapses * MICRO, due, None),
         "lapse_logit": (None, 0, "no_valid_responses"),
         "false_start_rate": (None, 0, "no_trials"),
         "performance_score": (None, 0, "no_trials"),
     }
     if due:
-        found["lapse_logit"] = micro(ln(2 * lapses + 1) - ln(2 * (due - lapses) + 1)), due, None
+        found["lapse_logit"] = micro(_ln_odd(lapses) - _ln_odd(others)), due, None
     if scored:
         found["false_start_rate"] = micro_ratio(early, scored), scored, None
         found["performance_score"] = micro_ratio(scored - lapses - early, scored), scored, None
     return found
 
 
-def _times(accounts: Sequence[Account]) -> dict[str, _Found]:
+@cache
+def _ln_odd(count: int) -> int:
+    return ln(2 * count + 1)  # of some thousand counts at most
+
+
+def _times(of: Gathered) -> dict[str, _Found]:
     """Location and spread of X itself."""
-    ordered = sorted(chain.from_iterable([of.times for of in accounts]))
-    n, spread = len(ordered), ("sd", "cv", "mad_ratio", "slow10_speed", "fast10")
+    ordered, n, spread = of.ordered, len(of.ordered), ("sd", "cv", "mad_ratio", "slow10_speed", "fast10")
     if n == 0:
         return dict.fromkeys(("speed_mean_inv", "median", "mean", *spread), (None, 0, "no_valid_responses"))
-    speeds = sorted(chain.from_iterable([of.speeds for of in accounts]))  # the slowest first
     twice_median = ordered[(n - 1) // 2] + ordered[n // 2]
-    total = sum(ordered)
     found: dict[str, _Found] = {
-        "speed_mean_inv": (micro_ratio(sum(speeds), n * Q32), n, None),
+        "speed_mean_inv": (of.speeds.mean_micro(Q32), n, None),
         "median": (micro_ratio(twice_median, 2_000), n, None),
-        "mean": (micro_ratio(total, n * 1_000), n, None),
+        "mean": (of.times.mean_micro(1_000), n, None),
     }
     if n < 10:
         return found | dict.fromkeys(spread, (None, n, "too_few_responses"))
-    moments = Clusters(of.time_sums for of in accounts)
     tenth = -(-n // 10)
     far = sorted([abs(2 * rt_us - twice_median) for rt_us in ordered])
     return found | {
-        "sd": (moments.sd_micro(1_000), n, None),
-        "cv": (moments.cv_micro(), n, None),
+        "sd": (of.times.sd_micro(1_000), n, None),
+        "cv": (of.times.cv_micro(), n, None),
         "mad_ratio": (micro_ratio(far[(n - 1) // 2] + far[n // 2], 2 * twice_median), n, None),
-        "slow10_speed": (micro_ratio(sum(speeds[:tenth]), tenth * Q32), n, None),
+        "slow10_speed": (micro_ratio(sum(map(speed, ordered[-tenth:])), tenth * Q32), n, None),
         "fast10": (micro_ratio(sum(ordered[:tenth]), tenth * 1_000), n, None),
     }
 
 
-def _logarithms(accounts: Sequence[Account]) -> dict[str, _Found]:
+def _logarithms(of: Gathered) -> dict[str, _Found]:
     """Location, spread and course of ln X."""
-    moments = Clusters(of.logarithm_sums for of in accounts)
-    n = moments.count
+    moments, after = of.logarithms, of.after_slow
+    n, pairs = moments.count, after.count
     if n == 0:
         names = ("mean_ln", "sd_ln", "time_on_task", "foreperiod_slope", "post_slow_recovery")
         return dict.fromkeys(names, (None, 0, "no_valid_responses"))
@@ -157,10 +147,7 @@ def _logarithms(accounts: Sequence[Account]) -> dict[str, _Found]:
         "mean_ln": (micro_ratio(moments.total - n * _LN_1000, n * Q32), n, None),
         "sd_ln": (moments.sd_micro(Q32), n, None) if n >= 10 else (None, n, "too_few_responses"),
     }
-    after = list(chain.from_iterable(after_slow(accounts)))
-    pairs = len(after)
-    ordered = sorted(chain.from_iterable([of.logarithms for of in accounts]))
-    difference = 2 * sum(after) - pairs * (ordered[(n - 1) // 2] + ordered[n // 2])
+    difference = 2 * after.total - pairs * of.median_logarithm
     found["post_slow_recovery"] = (
         (micro_ratio(difference, 2 * pairs * Q32), pairs, None)
         if pairs >= 3
@@ -168,28 +155,23 @@ def _logarithms(accounts: Sequence[Account]) -> dict[str, _Found]:
     )
     if n < 20:
         return found | dict.fromkeys(("time_on_task", "foreperiod_slope"), (None, n, "too_few_responses"))
-    by_index = [of.index_products for of in accounts]
-    by_foreperiod = [of.foreperiod_products for of in accounts]
     return found | {
-        "time_on_task": _slope(by_index, moments, 10, "constant_index"),
-        "foreperiod_slope": _slope(by_foreperiod, moments, MICRO, "constant_foreperiod"),
+        "time_on_task": _slope(of.index_products, moments, 10, "constant_index"),
+        "foreperiod_slope": _slope(of.foreperiod_products, moments, MICRO, "constant_foreperiod"),
     }
 
 
-def _slope(products: Sequence[Products], logarithms: Moments, per: int, constant: str) -> _Found:
+def _slope(products: Products, logarithms: Moments, per: int, constant: str) -> _Found:
     """The least-squares slope of the logarithms on x, per so many x."""
-    n = logarithms.count
-    xs, xx, xy = [sum(column) for column in zip(*products, strict=True)]
+    n, (xs, xx, xy) = logarithms.count, products
     spread = n * xx - xs * xs
     if spread == 0:
         return None, n, constant
     return micro_ratio((n * xy - xs * logarithms.total) * per, spread * Q32), n, None
 
 
-def _decisions(accounts: Sequence[Account]) -> dict[str, _Found]:
+def _decisions(choice: Mapping[str, int], gonogo: Mapping[str, int]) -> dict[str, _Found]:
     """What only a game with several answers can tell: of choice and of go/no-go trials, each by themselves."""
-    choice = Counter(chain.from_iterable([of.outcomes for of in accounts if of.kind == "choice"]))
-    gonogo = Counter(chain.from_iterable([of.outcomes for of in accounts if of.kind == "gonogo"]))
     answers = choice["right"] + choice["wrong"]
     hits, go = gonogo["right"], gonogo["right"] + gonogo["wrong"] + gonogo["missed"]
     commissions, no_go = gonogo["commission"], gonogo["commission"] + gonogo["rejected"]

@@ -1,11 +1,13 @@
 """Reaction timer: one playing of it, as a state machine over its events.
 
-Rules of this file: everything that moves a trial stands in ``_NEXT``; what an event may say is checked in ``_accept``; an
+Rules of this file: everything that moves a trial stands in ``NEXT``; what an event may say is checked in ``_accept``; an
 impossible event is a finding (R1-R11, S3; docs/games/reaction_timer.md), voids its trial, and never raises. R10 is the commitment
 to the foreperiods, R11 the number of trials that the protocol plans.
 """
 
+from bisect import bisect_right
 from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from math import gcd
 from typing import Annotated, Literal
 
@@ -26,11 +28,11 @@ from science.games.reaction_timer.vocabulary import (
 
 FLOOR_US = 100_000  # a response faster than 100 ms is anticipated, not decided (Basner & Dinges 2011)
 
-_SLACK_US = 50_000  # R4: frames and timers of a browser move an onset by less than this
-_COARSE_US = 4_000  # R9
+SLACK_US = 50_000  # R4: frames and timers of a browser move an onset by less than this
+COARSE_US = 4_000  # R9
 _TOO_FAST_US = 150_000  # no sample of honest people has a median below it (quality control of the SRO study)
 _SLOW_US = 3_000_000
-_JUDGED = 10  # a pattern needs as many answers
+JUDGED = 10  # a pattern needs as many answers
 
 _Span = Annotated[int, Meta(ge=0, le=600_000_000)]
 _Name = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -90,7 +92,7 @@ class Trial(msgspec.Struct):
 
 # Where a trial may go from where it is: started -> (false_start | shown -> (responded | missed)).
 # "torn" follows an event that is missing or does not count: it takes anything until the next trial starts.
-_NEXT: dict[tuple[str, type[Payload]], str] = {
+NEXT: dict[tuple[str, type[Payload]], str] = {
     ("idle", TrialStarted): "started",
     ("started", TrialStarted): "started",  # the trial before it has no end: dropped, and noted
     ("shown", TrialStarted): "started",
@@ -112,14 +114,14 @@ class ReactionPlay:
         self.config = config
         self.findings: list[Finding] = []
         self.trials: list[Trial] = []
-        self._seed_commit = seed_commit
+        self.seed_commit = seed_commit
         self._state = "idle"
         self._next_i = 1
         self._is_revealed = False
 
     def take(self, seq: int, t_us: int, payload: Payload) -> None:
         """The next event; impossible ones are noted and void their trial."""
-        state = _NEXT.get((self._state, type(payload)))
+        state = NEXT.get((self._state, type(payload)))
         if state is not None:
             flaw = self._accept(seq, t_us, payload)
             self._state = state
@@ -148,11 +150,11 @@ class ReactionPlay:
         if len(played) > self.config.trials:
             self._object("R11", seq, f"{len(played)} trials where the protocol plans {self.config.trials}")
         whole = len(played) >= self.config.trials
-        if self._seed_commit is not None and whole and not self._is_revealed:
+        if self.seed_commit is not None and whole and not self._is_revealed:
             self._object("R10", seq, "the foreperiods were committed to but not revealed")
         times = [trial.rt_us for trial in self.scored if trial.rt_us is not None]
         step_us = gcd(*times)
-        if len(times) >= _JUDGED and step_us >= _COARSE_US:
+        if len(times) >= JUDGED and step_us >= COARSE_US:
             detail = f"every reaction time is a multiple of {step_us} us"
             self.findings.append(Finding("Q_COARSE_CLOCK", "note", seq, detail))
 
@@ -174,51 +176,19 @@ class ReactionPlay:
         )
 
     def conduct(self) -> Conduct:
-        """Counts for the quality score. A press before the stimulus is a response, and an anticipated one."""
-        scored = self.scored
-        outcomes = Counter(trial.outcome for trial in scored)
+        """Counts for the quality score."""
+        scored, answered = self.scored, ANSWERED[self.config.kind]
         valid = Counter(trial.rt_us for trial in scored if trial.outcome == "right")
-        commonest, n_valid = max(valid.values(), default=0), outcomes["right"]
-        return Conduct(
-            responses=len(scored) - outcomes["missed"] - outcomes["rejected"],
-            anticipations=outcomes["false_start"] + outcomes["anticipation"],
-            units=len(scored),
-            units_missed=outcomes["missed"],
-            units_slow=len([trial for trial in scored if (trial.rt_us or 0) > _SLOW_US]),
-            patterned=n_valid >= _JUDGED and 4 * commonest > n_valid,
-            failed=self._failed(scored, outcomes),
+        return conducted(
+            Counter(str(trial.outcome) for trial in scored),
+            sorted([trial.rt_us for trial in scored if trial.rt_us is not None]),
+            max(valid.values(), default=0),
+            [(trial.key, self._key_of(trial)) for trial in scored if trial.outcome in answered],
         )
 
     def match(self) -> dict[str, int | str]:
         """A choice takes longer than a reaction, and norms are of a number of trials."""
         return {"kind": self.config.kind, "trials": self.config.trials}
-
-    def _failed(self, scored: list[Trial], outcomes: Counter[str | None]) -> tuple[str, ...]:
-        """Why these cannot be the answers of someone who looked."""
-        idle = outcomes["missed"] + outcomes["rejected"]
-        if len(scored) >= _JUDGED and idle == len(scored):
-            return ("inert",)
-        times = sorted(trial.rt_us for trial in scored if trial.rt_us is not None)
-        n = len(times)
-        if n >= _JUDGED and times[(n - 1) // 2] + times[n // 2] < 2 * _TOO_FAST_US:
-            return ("too_fast",)
-        if is_automaton(times):
-            return ("automaton",)
-        return ("one_key",) if self.config.kind != "simple" and self._is_one_key(scored) else ()
-
-    def _is_one_key(self, scored: list[Trial]) -> bool:
-        """More than 95 % the same answer where something else was asked for in 5 % of the trials or more.
-
-        In go/no-go it is an answer not to press: always pressing and hardly ever pressing are both one key.
-        """
-        answered = [trial for trial in scored if trial.rt_us is not None or trial.outcome == "rejected"]
-        if self.config.kind == "gonogo":
-            answered += [trial for trial in scored if trial.outcome == "missed"]
-        given = Counter(trial.key for trial in answered)
-        asked = Counter(self.config.keys[trial.stim] for trial in answered if trial.stim is not None)
-        return len(answered) >= _JUDGED and any(
-            100 * count > 95 * len(answered) >= 100 * asked[key] for key, count in given.items()
-        )
 
     # ------------------------------------------------------------------------------------------------- one event
 
@@ -237,7 +207,7 @@ class ReactionPlay:
         if type(payload) is FalseStart:
             trial.outcome = "false_start"
             return None
-        assert isinstance(payload, Missed)  # _NEXT lets nothing else through
+        assert isinstance(payload, Missed)  # NEXT lets nothing else through
         if payload.timeout_us != self.config.timeout_us:
             return "S3", seq, f"missed after {payload.timeout_us} us, configured are {self.config.timeout_us}"
         trial.outcome = "missed" if self._key_of(trial) is not None else "rejected"  # R7
@@ -263,7 +233,7 @@ class ReactionPlay:
             return "S3", seq, f"the stimulus {shown.stim} is not configured"
         trial.stim, trial.onset_t_us = shown.stim, shown.stim_onset_t_us
         off_us = shown.stim_onset_t_us - trial.begin_t_us - trial.foreperiod_us
-        if abs(off_us) > _SLACK_US:
+        if abs(off_us) > SLACK_US:
             self._note_clock(seq, f"a stimulus {off_us} us off the end of its foreperiod")
         return None
 
@@ -298,13 +268,13 @@ class ReactionPlay:
 
     def _check_reveal(self, seq: int, completed: GameCompleted) -> None:
         """R10: what was committed to before the first trial must be what happened."""
-        if self._seed_commit is None:
+        if self.seed_commit is None:
             return
         if completed.reveal_seed is None or completed.reveal_foreperiods is None:
             return
         self._is_revealed = True
         seed, text = completed.reveal_seed, completed.reveal_foreperiods
-        foreperiods = revealed_integers(self._seed_commit, seed, text, "foreperiods")
+        foreperiods = revealed_integers(self.seed_commit, seed, text, "foreperiods")
         if isinstance(foreperiods, str):
             self._object("R10", seq, foreperiods)
             return
@@ -332,3 +302,60 @@ class ReactionPlay:
 
 def _kind(payload: Payload) -> str:
     return type(payload).__name__.lower()
+
+
+# ------------------------------------------------------------------------------------------------------------ conduct
+
+_PRESSED = frozenset({"right", "wrong", "anticipation", "commission"})
+
+# After which outcomes a trial is an answer that could have been another one; in go/no-go not to press is an answer too.
+ANSWERED: dict[str, frozenset[str]] = {
+    "simple": frozenset(),
+    "choice": _PRESSED,
+    "gonogo": _PRESSED | {"rejected", "missed"},
+}
+
+
+def conducted(
+    outcomes: Mapping[str, int],
+    times_us: Sequence[int],
+    commonest: int,
+    answers: Sequence[tuple[Hashable, Hashable]],
+) -> Conduct:
+    """Of the scored trials of one play. A press before the stimulus is a response, and an anticipated one.
+
+    ``times_us`` are the reaction times of all that were pressed, sorted; ``commonest`` is how often one came up among the valid;
+    ``answers`` are (given, asked for), none in a simple game: keys, or None for not to press.
+    """
+    units, idle = sum(outcomes.values()), outcomes["missed"] + outcomes["rejected"]
+    return Conduct(
+        responses=units - idle,
+        anticipations=outcomes["false_start"] + outcomes["anticipation"],
+        units=units,
+        units_missed=outcomes["missed"],
+        units_slow=len(times_us) - bisect_right(times_us, _SLOW_US),
+        patterned=outcomes["right"] >= JUDGED and 4 * commonest > outcomes["right"],
+        failed=("inert",) if units >= JUDGED and idle == units else _failed(times_us, answers),
+    )
+
+
+def _failed(times_us: Sequence[int], answers: Sequence[tuple[Hashable, Hashable]]) -> tuple[str, ...]:
+    """Why these cannot be the answers of someone who looked."""
+    n = len(times_us)
+    if n >= JUDGED and times_us[(n - 1) // 2] + times_us[n // 2] < 2 * _TOO_FAST_US:
+        return ("too_fast",)
+    if is_automaton(times_us):
+        return ("automaton",)
+    return ("one_key",) if _is_one_key(answers) else ()
+
+
+def _is_one_key(answers: Sequence[tuple[Hashable, Hashable]]) -> bool:
+    """More than 95 % the same answer where something else was asked for in 5 % of the trials or more.
+
+    In go/no-go it is an answer not to press: always pressing and hardly ever pressing are both one key.
+    """
+    n = len(answers)
+    if n < JUDGED:
+        return False
+    given, asked = Counter([key for key, _ in answers]), Counter([key for _, key in answers])
+    return any(100 * count > 95 * n >= 100 * asked[key] for key, count in given.items())

@@ -4,12 +4,15 @@ Neighbouring reaction times resemble each other (lag-1 autocorrelation of ln-spe
 promise too narrow an interval: the unit that is drawn anew is a block of five.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from operator import mul
+from typing import Any
 
 import msgspec
 
-from science.estimate import Sums, sums
+from science.estimate import Clusters, Sums, sums
 from science.exact import MICRO, Q32, ln
 from science.games.reaction_timer.play import ReactionPlay
 
@@ -57,6 +60,8 @@ def sample(plays: Sequence[ReactionPlay]) -> list[Block]:
 
 # --------------------------------------------------------------------------------------------- what the metrics look at
 
+LAPSE_US = 500_000  # the threshold of the 10-minute PVT (Basner & Dinges 2011)
+
 Products = tuple[int, int, int]  # of x with a logarithm y: sum of x, of x squared, of x y
 
 
@@ -64,15 +69,15 @@ class Account(msgspec.Struct, frozen=True, gc=False):
     """A block with all worked out that is dear, once. X are its valid reaction times in us: of right responses (those faster
     than 100 ms are anticipations); logarithms are in Q32 of us, speeds (1 / X) in Q32 of 1/s.
 
-    ``followed`` has, of each X, the logarithm of the valid reaction time right after it, if there is one; the products are those of
-    ln X with the number of the trial and with its foreperiod in us.
+    ``lapses`` are the X of at least 500 ms with the missed trials, and of the others how many X there are; ``followed`` has, of each
+    X, the logarithm of the valid reaction time right after it, if there is one; the products are those of ln X with the number of
+    the trial and with its foreperiod in us.
     """
 
     kind: str
     outcomes: tuple[str, ...]
     times: tuple[int, ...]
-    logarithms: tuple[int, ...]
-    speeds: tuple[int, ...]
+    lapses: tuple[int, int]
     time_sums: Sums
     logarithm_sums: Sums
     speed_sums: Sums
@@ -84,34 +89,96 @@ class Account(msgspec.Struct, frozen=True, gc=False):
 def account(block: Block) -> Account:
     """Take the logarithms of one block."""
     right = [(trial, trial.rt_us) for trial in block.trials if trial.outcome == "right" and trial.rt_us]
+    outcomes = tuple([trial.outcome for trial in block.trials])
     times = tuple([rt_us for _, rt_us in right])
     logarithms = tuple([ln(rt_us) for rt_us in times])
     known = dict(zip(times, logarithms, strict=True))  # what follows a trial is mostly of its own block
     followers = [(rt_us, trial.next_rt_us) for trial, rt_us in right if trial.next_rt_us]
-    speeds = tuple([(2 * MICRO * Q32 + rt_us) // (2 * rt_us) for rt_us in times])
+    slow = len([rt_us for rt_us in times if rt_us >= LAPSE_US])
     return Account(
         kind=block.kind,
-        outcomes=tuple([trial.outcome for trial in block.trials]),
+        outcomes=outcomes,
         times=times,
-        logarithms=logarithms,
-        speeds=speeds,
+        lapses=(slow + outcomes.count("missed"), len(times) - slow),
         time_sums=sums(times),
         logarithm_sums=sums(logarithms),
-        speed_sums=sums(speeds),
+        speed_sums=sums([speed(rt_us) for rt_us in times]),
         followed=tuple([(rt_us, known.get(after_us) or ln(after_us)) for rt_us, after_us in followers]),
         index_products=_products([trial.i for trial, _ in right], logarithms),
         foreperiod_products=_products([trial.foreperiod_us for trial, _ in right], logarithms),
     )
 
 
+# These two take columns of integers too.
+
+
+def speed(rt_us: Any) -> Any:
+    """1 / X, in Q32 of 1/s; a longer X is never faster by it."""
+    return (2 * MICRO * Q32 + rt_us) // (2 * rt_us)
+
+
+def slow_place(n: Any) -> Any:
+    """From which place on the X, sorted, are slow: ceil(.9 (n - 1)), from 0. There is at least one."""
+    return -(-9 * (n - 1) // 10)
+
+
 def _products(xs: Sequence[int], ys: Sequence[int]) -> Products:
     return sum(xs), sum(map(mul, xs, xs)), sum(map(mul, xs, ys))
 
 
-def after_slow(accounts: Sequence[Account]) -> list[list[int]]:
-    """Block by block, the logarithms of the valid reaction times right after a valid slow one: one at or above the sorted X at
-    ceil(.9 (n - 1)), from 0. There is at least one X.
+class Gathered(msgspec.Struct, frozen=True, gc=False):
+    """The accounts of a sample by what they tell: all that the metrics and their influences both look at.
+
+    Outcomes are counted: of all trials, and of those of two kinds by themselves. ``lapses`` are those of each block, ``ordered`` all
+    X; ``after_slow`` are the logarithms of the valid reaction times right after a valid slow one: one at or above that at
+    ``slow_place``. ``median_logarithm`` is that of ln X, doubled to stay whole; 0 without any X.
     """
-    ordered = sorted([rt_us for of in accounts for rt_us in of.times])
-    slow_us = ordered[-(-9 * (len(ordered) - 1) // 10)]
-    return [[following for rt_us, following in of.followed if rt_us >= slow_us] for of in accounts]
+
+    is_mixed: bool  # of kinds that are played differently
+    outcomes: Mapping[str, int]
+    of_choice: Mapping[str, int]
+    of_gonogo: Mapping[str, int]
+    lapses: Sequence[tuple[int, int]]
+    ordered: Sequence[int]
+    times: Clusters
+    logarithms: Clusters
+    speeds: Clusters
+    after_slow: Clusters
+    median_logarithm: int
+    index_products: Products
+    foreperiod_products: Products
+
+
+def gather(accounts: Sequence[Account]) -> Gathered:
+    """Bring together what these blocks tell."""
+    ordered = sorted(chain.from_iterable([of.times for of in accounts]))
+    n = len(ordered)
+    slow_us = ordered[slow_place(n)] if n else 0
+    middle = (
+        (ordered[(n - 1) // 2], ordered[n // 2]) if n else ()
+    )  # ln never falls, so theirs are in the middle too
+    return Gathered(
+        is_mixed=len({of.kind for of in accounts}) > 1,
+        outcomes=Counter(chain.from_iterable([of.outcomes for of in accounts])),
+        of_choice=Counter(chain.from_iterable([of.outcomes for of in accounts if of.kind == "choice"])),
+        of_gonogo=Counter(chain.from_iterable([of.outcomes for of in accounts if of.kind == "gonogo"])),
+        lapses=[of.lapses for of in accounts],
+        ordered=ordered,
+        times=Clusters([of.time_sums for of in accounts]),
+        logarithms=Clusters([of.logarithm_sums for of in accounts]),
+        speeds=Clusters([of.speed_sums for of in accounts]),
+        after_slow=Clusters(
+            [sums([after for rt_us, after in of.followed if rt_us >= slow_us]) for of in accounts]
+        ),
+        median_logarithm=sum(map(ln, middle)),
+        index_products=_total([of.index_products for of in accounts]),
+        foreperiod_products=_total([of.foreperiod_products for of in accounts]),
+    )
+
+
+def _total(products: Sequence[Products]) -> Products:
+    return (
+        sum([xs for xs, _, _ in products]),
+        sum([xx for _, xx, _ in products]),
+        sum([xy for _, _, xy in products]),
+    )

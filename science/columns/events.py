@@ -1,0 +1,122 @@
+"""The events of many sessions as columns: what a decoder hands out, and what sessions taken up one by one can be turned into."""
+
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from science.event import Payload
+from science.game import Completion, Start
+from science.games import GAMES
+from science.measure import KIND_OF
+from science.session import DIGEST_BYTES, Entry, Session
+from science.vocabulary import KINDS as FRAME_KINDS
+
+Column = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+# What the walk reads itself, a few a session: the frame, and where games begin and end. The rest are the games' own.
+_FRAME = frozenset(FRAME_KINDS.values()) | {
+    payload_type
+    for game in GAMES.values()
+    for payload_type in game.kinds.values()
+    if issubclass(payload_type, Start | Completion)
+}
+UNITS: tuple[type[Payload], ...] = tuple(
+    payload_type
+    for game in GAMES.values()
+    for payload_type in game.kinds.values()
+    if payload_type not in _FRAME
+)
+_CODE = {payload_type: code for code, payload_type in enumerate(UNITS)}
+
+
+class Events(NamedTuple):
+    """The whole events of closed sessions: session by session, each in ``seq`` order from 0 without a gap or a conflict.
+
+    ``sessions`` are their ids, each with how it was closed. One value an event: ``session`` (0, 1, ..., ascending), ``t_us``, ``unit`` (what happened, as its place in ``UNITS``; -1 for an
+    event of the frame), ``schema`` (its place in ``schemas``, each with the
+    kind it is of) and ``digest`` (a row of ``DIGEST_BYTES`` bytes). ``starts`` are the rows at
+    which the sessions begin, and one past the last. ``fields`` are those of each kind of unit event, in the order of its rows: integers,
+    booleans as 0 and 1, text as its place in ``words`` (one place a text), None as -1. ``frame`` are the frame's events by row.
+    """
+
+    sessions: Sequence[tuple[str, str]]
+    session: Column
+    starts: Column
+    t_us: Column
+    unit: Column
+    schema: Column
+    schemas: Sequence[tuple[bytes, str]]
+    digest: npt.NDArray[np.uint8]
+    fields: Mapping[type[Payload], Mapping[str, Column]]
+    words: Sequence[str]
+    frame: Mapping[int, Entry]
+
+    def field(self, name: str, kinds: Sequence[type[Payload]]) -> Column:
+        """A field of these kinds, one value an event; 0 where an event is of another kind."""
+        found = np.zeros(len(self.unit), dtype=np.int64)
+        for kind in kinds:
+            if kind in self.fields:
+                found[self.unit == _CODE[kind]] = self.fields[kind][name]
+        return found
+
+
+def code_of(kind: type[Payload]) -> int:
+    """The place of a kind of unit event in ``UNITS``."""
+    return _CODE[kind]
+
+
+def columns_of(sessions: Sequence[Session]) -> Events:
+    """The events of closed sessions in which nothing is missing and nothing in conflict."""
+    entries: list[Entry] = []
+    for session in sessions:
+        entries += [session.entries[seq] for seq in range(len(session.entries))]  # type: ignore[misc]  # whole: none is None
+    counts = [len(session.entries) for session in sessions]
+    codes = [_CODE.get(type(entry.payload), -1) for entry in entries]
+    schemas = {entry.schema_sha256: KIND_OF[type(entry.payload)] for entry in entries}
+    place = {schema: n for n, schema in enumerate(schemas)}
+    by_code: dict[int, list[Payload]] = {}
+    for code, entry in zip(codes, entries, strict=True):
+        by_code.setdefault(code, []).append(entry.payload)
+    words: dict[str, int] = {}
+    return Events(
+        sessions=[(session.session_id, str(session.closed)) for session in sessions],
+        session=np.repeat(np.arange(len(sessions)), counts),
+        starts=np.concatenate(([0], np.cumsum(counts, dtype=np.int64))),
+        t_us=_column([entry.t_us for entry in entries]),
+        unit=_column(codes),
+        schema=_column([place[entry.schema_sha256] for entry in entries]),
+        schemas=list(schemas.items()),
+        digest=np.frombuffer(b"".join([entry.digest for entry in entries]), dtype=np.uint8).reshape(
+            -1, DIGEST_BYTES
+        ),
+        fields={UNITS[code]: _fields(UNITS[code], of, words) for code, of in by_code.items() if code >= 0},
+        words=list(words),
+        frame={row: entry for row, (code, entry) in enumerate(zip(codes, entries, strict=True)) if code < 0},
+    )
+
+
+def _fields(kind: type[Payload], payloads: list[Payload], words: dict[str, int]) -> dict[str, Column]:
+    names = kind.__struct_fields__
+    rows = (
+        map(attrgetter(*names), payloads)
+        if len(names) > 1
+        else ((getattr(one, names[0]),) for one in payloads)
+    )
+    return {
+        name: _column([_integer(value, words) for value in values])
+        for name, values in zip(names, zip(*rows, strict=True), strict=True)
+    }
+
+
+def _integer(value: Any, words: dict[str, int]) -> int:
+    if isinstance(value, str):
+        return words.setdefault(value, len(words))
+    return -1 if value is None else int(value)
+
+
+def _column(values: list[int]) -> Column:
+    return np.array(values, dtype=np.int64)
