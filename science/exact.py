@@ -212,7 +212,7 @@ class Moments:
     @classmethod
     def of_sums(cls, count: int, total: int, squares: int) -> "Moments":
         """Of integers that were counted and summed elsewhere."""
-        self = Moments.__new__(Moments)
+        self = Moments.__new__(Moments)  # a subclass holds more
         self.count, self.total, self.squares = count, total, squares
         return self
 
@@ -249,6 +249,13 @@ class Line:
         self.ys = sum(ys)
         self.xx: int = sum(map(mul, xs, xs))
         self.xy: int = sum(map(mul, xs, ys))
+
+    @classmethod
+    def of_sums(cls, count: int, xs: int, ys: int, xx: int, xy: int) -> "Line":
+        """Through points that were summed elsewhere: x, y, x squared, x y."""
+        self = cls()
+        self.count, self.xs, self.ys, self.xx, self.xy = count, xs, ys, xx, xy
+        return self
 
     def add(self, x: int, y: int) -> None:
         """Take one point up."""

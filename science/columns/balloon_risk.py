@@ -1,6 +1,5 @@
 """Balloon risk by columns: one row an event, one place a balloon, one a play."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain, pairwise, starmap
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ from science.columns.exact import counts, ln, micro_floor, micro_ratios, sums
 from science.columns.plays import Played, Plays
 from science.commitment import revealed_integers
 from science.event import Payload
-from science.exact import Moments
+from science.exact import Line, Moments
 from science.game import Conduct, Tally, is_automaton
 from science.games.balloon_risk import GAME
 from science.games.balloon_risk.metrics import measure
@@ -189,7 +188,7 @@ def _scored(plays: Plays) -> _Balloons | None:
     )
 
 
-def _is_kept(of: Begun, real: int, balloons: Sequence[ScoredBalloon]) -> bool:
+def _is_kept(of: Begun, real: int, numbers: Sequence[int], fates: Sequence[tuple[int, bool]]) -> bool:
     """B7: nothing was committed to, or what was is revealed and happened, or the game did not come to that."""
     play, completed = of.play, of.completed
     if play.seed_commit is None:
@@ -200,10 +199,10 @@ def _is_kept(of: Begun, real: int, balloons: Sequence[ScoredBalloon]) -> bool:
     points = revealed_integers(
         play.seed_commit, completed.reveal_seed, completed.reveal_burst_points, "burst points"
     )
-    return not isinstance(points, str) and all(
-        one.i <= len(points) and not is_unkept(points[one.i - 1], one.pumps, exploded=one.exploded)
-        for one in balloons
-    )
+    if isinstance(points, str) or numbers[-1] > len(points):
+        return False
+    of_these = zip(numbers, fates, strict=True)
+    return not any(is_unkept(points[i - 1], pumps, exploded=burst) for i, (pumps, burst) in of_these)
 
 
 # ---------------------------------------------------------------------------------------------------------- what it amounts to
@@ -214,24 +213,37 @@ def _amounts(balloons: _Balloons, begun: Sequence[Begun]) -> list[Played | None]
     cut = list(starmap(slice, pairwise(starts.tolist())))
     samples = _samples(balloons, begun, cut)
     fates = list(zip(balloons.pumps.tolist(), balloons.exploded.tolist(), strict=True))
+    numbers = balloons.i.tolist()
     curves = [curve_of(fates[own]) for own in cut]
     groups = _groups(balloons, len(begun))
     found, unsure = _covariances(balloons.play, groups, curves, [fates[own] for own in cut], starts[:-1])
-    conducts = _conducts(balloons, samples)
+    value_c = np.array([of.play.config.value_per_pump_c for of in begun])[balloons.play]
+    told_of: dict[str, list[Any]] = {
+        **_lines(balloons, value_c, starts),
+        **{name: of.moments for name, of in groups.items()},
+    }
+    pumped = np.add.reduceat(balloons.pumps, starts[:-1]).tolist()
+    conducts = _conducts(balloons, starts)
     practice = (balloons.shown - balloons.real).tolist()
     amounts: list[Played | None] = []
     for n, (of, sample, real) in enumerate(zip(begun, samples, balloons.real.tolist(), strict=True)):
-        if not _is_kept(of, real, sample):
+        if not _is_kept(of, real, numbers[cut[n]], fates[cut[n]]):
             amounts.append(None)
             continue
+        config = of.play.config
         if unsure[n]:
             metrics, precision = measured(GAME, sample)
         else:
-            told = _told(
-                sample, fates[cut[n]], curves[n], {name: of.moments[n] for name, of in groups.items()}
+            told = Told(
+                n=len(sample),
+                pumps=pumped[n],
+                earned_c=told_of["payoff"][n].ys,
+                kinds={(config.max_pumps, config.value_per_pump_c): len(sample)},
+                curve=curves[n],
+                **{name: every[n] for name, every in told_of.items()},
             )
             metrics, precision = with_errors(measure(told), found[n]), Precision(len(sample), found[n])
-        config, conduct = of.play.config, conducts[n]
+        conduct = conducts[n]
         tally = Tally(config.balloons, len(sample), conduct.units_missed, 0, 0, practice[n])
         amounts.append(Played(tally, conduct, sample, metrics, precision))
     return amounts
@@ -264,38 +276,52 @@ def _where(has: Mask, values: npt.NDArray[Any]) -> list[Any]:
     return [value if there else None for there, value in zip(has.tolist(), values.tolist(), strict=True)]
 
 
-def _conducts(balloons: _Balloons, samples: Sequence[Sequence[ScoredBalloon]]) -> list[Conduct]:
+def _conducts(balloons: _Balloons, starts: Column) -> list[Conduct]:
     """As of the play's ``conduct``. A clean balloon is pumped, so nobody is inert."""
-    play, plays = balloons.play, len(samples)
+    play, plays, timed_out = balloons.play, len(starts) - 1, balloons.timed_out
     answers_us = np.append(balloons.wait_us, balloons.collect_us)
     of = np.append(balloons.balloon, np.arange(len(play)))[answers_us >= 0]
     answers_us = answers_us[answers_us >= 0]
+    whose, scored = play[of], np.diff(starts)
+    ordered = (np.sort(whose << 30 | answers_us) & (1 << 30) - 1).tolist()
+    ends = np.cumsum(counts(whose, plays)).tolist()
     slow = np.zeros(len(play), dtype=np.int64)
     slow[of[answers_us > SLOW_US]] = 1
-    conducts = []
-    for sample, responses, anticipations, timed_out, slow_ones in zip(
-        samples,
-        counts(play[of], plays).tolist(),
-        counts(play[of[answers_us < FLOOR_US]], plays).tolist(),
-        balloons.timed_out.tolist(),
-        sums(slow, play, plays).tolist(),
-        strict=True,
-    ):
-        commonest = max(Counter([balloon.pumps for balloon in sample]).values())
-        latencies = [us for balloon in sample for us in balloon.pump_latencies_us]
-        latencies += [us for balloon in sample if (us := balloon.collect_latency_us) is not None]
-        conducts.append(
-            Conduct(
-                responses=responses,
-                anticipations=anticipations,
-                units=len(sample) + timed_out,
-                units_missed=timed_out,
-                units_slow=slow_ones,
-                patterned=len(sample) > 1 and 100 * commonest > 95 * len(sample),
-                failed=("automaton",) if is_automaton(latencies) else (),
-            )
-        )
-    return conducts
+    same, times = np.unique(play << 10 | balloons.pumps, return_counts=True)
+    commonest = np.maximum.reduceat(times, np.searchsorted(same >> 10, np.arange(plays)))
+    columns = (
+        np.diff(ends, prepend=0),
+        counts(whose[answers_us < FLOOR_US], plays),
+        scored + timed_out,
+        timed_out,
+        sums(slow, play, plays),
+        (scored > 1) & (100 * commonest > 95 * scored),
+    )
+    failed = [("automaton",) if is_automaton(ordered[low:high]) else () for low, high in pairwise([0, *ends])]
+    return list(map(Conduct, *[column.tolist() for column in columns], failed))
+
+
+def _lines(balloons: _Balloons, value_c: Column, starts: Column) -> dict[str, list[Any]]:
+    """By the names of ``Told``: the lines over the number of the balloon, and the collected of either half."""
+    play, i, kept = balloons.play, balloons.i, np.where(balloons.exploded, 0, balloons.pumps)
+    has, scored = (~balloons.exploded).astype(np.int64), np.diff(starts)
+    place, half = np.arange(len(play)) - starts[play], scored[play] // 2
+
+    def of(*values: Column) -> list[list[int]]:
+        return [np.add.reduceat(one, starts[:-1]).tolist() for one in values]
+
+    def line(weights: Column, y: Column) -> list[Line]:
+        return list(map(Line.of_sums, *of(weights, weights * i, y, weights * i * i, i * y)))
+
+    def moments(which: Mask) -> list[Moments]:
+        return list(map(Moments.of_sums, *of(has * which, kept * which, kept * kept * which)))
+
+    return {
+        "trend": line(has, kept),
+        "payoff": line(np.ones_like(i), kept * value_c),
+        "early": moments(place < half),
+        "late": moments(place >= scored[play] - half),
+    }
 
 
 def _groups(balloons: _Balloons, plays: int) -> dict[str, Clusters]:
@@ -320,23 +346,6 @@ def _groups(balloons: _Balloons, plays: int) -> dict[str, Clusters]:
         "collect": group(balloons.collect_us >= FLOOR_US, ln(np.maximum(balloons.collect_us, 1))),
         "step": group(kept & balloons.after_win, step),
     }
-
-
-def _told(
-    sample: Sequence[ScoredBalloon],
-    fates: list[tuple[int, bool]],
-    curve: Curve,
-    moments: Mapping[str, Moments],
-) -> Told:
-    return Told(
-        i=[balloon.i for balloon in sample],
-        value_c=[balloon.value_c for balloon in sample],
-        max_pumps=[balloon.max_pumps for balloon in sample],
-        fates=fates,
-        curve=curve,
-        stops=[None if exploded else pumps for pumps, exploded in fates],
-        **moments,
-    )
 
 
 # ------------------------------------------------------------------------------------------------------------ how sure it is

@@ -4,10 +4,9 @@ Over the scored balloons, in order: p is the number of pumps (the bursting pump 
 of every latency metric, and a balloon follows a loss or a win only if the one before it in the game is scored.
 """
 
-from collections import Counter
 from math import prod
 
-from science.exact import MICRO, Q32, Line, Moments, ln, micro_ratio
+from science.exact import MICRO, Q32, Moments, ln, micro_ratio
 from science.game import Definition, Metric
 from science.games.balloon_risk.sample import Told
 from science.survival import intended_pumps
@@ -91,7 +90,7 @@ def measure(balloons: Told) -> dict[str, Metric]:
         **_after_outcomes(balloons),
         **_trends(balloons),
     }
-    if not balloons.fates:
+    if not balloons.n:
         found = {
             name: entry if entry[0] is not None else _absent(0, "no_balloons")
             for name, entry in found.items()
@@ -106,8 +105,8 @@ def _absent(n: int, reason: str) -> _Found:
 
 
 def _counts(balloons: Told) -> dict[str, _Found]:
-    n = len(balloons.fates)
-    exploded, pumps = n - balloons.kept.count, sum([pumps for pumps, _ in balloons.fates])
+    n, pumps, kinds = balloons.n, balloons.pumps, balloons.kinds
+    exploded = n - balloons.kept.count
     found: dict[str, _Found] = {
         "n": (n * MICRO, n, None, None),
         "n_exploded": (exploded * MICRO, n, None, None),
@@ -118,7 +117,6 @@ def _counts(balloons: Told) -> dict[str, _Found]:
         return found | dict.fromkeys(
             ("mean_pumps_all", "explosion_rate", "efficiency"), _absent(0, "no_balloons")
         )
-    kinds = Counter(zip(balloons.max_pumps, balloons.value_c, strict=True))
     denominator = prod({max_pumps for max_pumps, _ in kinds})
     optimum = sum(
         [
@@ -129,7 +127,7 @@ def _counts(balloons: Told) -> dict[str, _Found]:
     return found | {
         "mean_pumps_all": (micro_ratio(pumps, n), n, None, None),
         "explosion_rate": (micro_ratio(exploded, n), n, None, None),
-        "efficiency": (micro_ratio(sum(_earned(balloons)) * denominator, optimum), n, None, None),
+        "efficiency": (micro_ratio(balloons.earned_c * denominator, optimum), n, None, None),
     }
 
 
@@ -139,18 +137,13 @@ def _best_numerator(max_pumps: int) -> int:
     return q * (max_pumps - q)
 
 
-def _earned(balloons: Told) -> list[int]:
-    """Cents, balloon by balloon."""
-    return [(kept or 0) * value_c for kept, value_c in zip(balloons.stops, balloons.value_c, strict=True)]
-
-
 def _pumping(balloons: Told) -> dict[str, _Found]:
     """How far they go: the mean of the collected, and the mean with bursts as censored."""
     if balloons.curve is None:
         return dict.fromkeys(
             ("aap", "intended_km", "ln_intended_km", "sd_adj", "cv_adj"), _absent(0, "no_balloons")
         )
-    n = len(balloons.fates)
+    n = balloons.n
     intended = intended_pumps(balloons.curve)
     reason = "censored" if intended.censored else None
     collected = balloons.kept
@@ -222,13 +215,7 @@ def _after_outcomes(balloons: Told) -> dict[str, _Found]:
 
 def _trends(balloons: Told) -> dict[str, _Found]:
     """Descriptive only: the parallel form of these has a reliability of .04 and below."""
-    kept = balloons.stops
-    collected = [(i, pumps) for i, pumps in zip(balloons.i, kept, strict=True) if pumps is not None]
-    pumps = Line([i for i, _ in collected], [pumps for _, pumps in collected])
-    payoff = Line(balloons.i, _earned(balloons))
-    half = len(kept) // 2
-    early = Moments([pumps for pumps in kept[:half] if pumps is not None])
-    late = Moments([pumps for pumps in kept[len(kept) - half :] if pumps is not None])
+    pumps, payoff, early, late = balloons.trend, balloons.payoff, balloons.early, balloons.late
     found: dict[str, _Found] = {
         "slope": _absent(pumps.count, "too_few_collected"),
         "payoff_slope": _absent(payoff.count, "too_few_balloons"),

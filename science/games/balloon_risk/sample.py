@@ -1,12 +1,13 @@
 """Balloon risk: what is left of a play once it is over, balloon by balloon."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 import msgspec
 
 from science.estimate import Clusters, Singles, Sums, sums
-from science.exact import Moments, ln
+from science.exact import Line, Moments, ln
 from science.games.balloon_risk.play import FLOOR_US, Balloon, BalloonPlay
 from science.survival import Curve, curve_of
 
@@ -109,16 +110,22 @@ def _ln_pumps(pumps: int) -> int:
 
 
 class Told(msgspec.Struct):
-    """What the balloons of a sample tell, in order: all that the metrics look at. ``fates`` are (pumps, exploded), ``stops`` the pumps of
-    the collected (None of a burst).
+    """What the balloons of a sample tell: all that the metrics look at.
+
+    ``pumps`` and ``earned_c`` are sums, ``kinds`` counts the balloons by (max_pumps, value_c). The lines go through the pumps of the
+    collected, and through what every balloon earned, over the number of the balloon; ``early`` and ``late`` are the pumps of the collected
+    in the first and in the second half.
     """
 
-    i: list[int]
-    value_c: list[int]
-    max_pumps: list[int]
-    fates: list[tuple[int, bool]]
+    n: int
+    pumps: int
+    earned_c: int
+    kinds: Mapping[tuple[int, int], int]
     curve: Curve | None
-    stops: Sequence[int | None]
+    trend: Line
+    payoff: Line
+    early: Moments
+    late: Moments
     latencies: Moments
     kept: Moments
     kept_after_loss: Moments
@@ -131,8 +138,9 @@ class Told(msgspec.Struct):
 
 
 class Gathered(Told):
-    """The same with what each balloon adds, for its influence."""
+    """The same with what each balloon adds, for its influence; ``fates`` are (pumps, exploded) of each."""
 
+    fates: list[tuple[int, bool]]
     latencies: Clusters
     kept: Singles
     kept_after_loss: Singles
@@ -145,16 +153,23 @@ class Gathered(Told):
 def gather(accounts: Sequence[Account]) -> Gathered:
     """The accounts of a sample by what they tell."""
     fates = [(of.pumps, of.exploded) for of in accounts]
-    kept = Singles([of.kept for of in accounts])
+    kept = [of.kept for of in accounts]
+    earned_c = [(of.kept or 0) * of.value_c for of in accounts]
+    collected = [of for of in accounts if of.kept is not None]
+    half = len(accounts) // 2
     return Gathered(
-        i=[of.i for of in accounts],
-        value_c=[of.value_c for of in accounts],
-        max_pumps=[of.max_pumps for of in accounts],
-        fates=fates,
+        n=len(accounts),
+        pumps=sum([of.pumps for of in accounts]),
+        earned_c=sum(earned_c),
+        kinds=Counter([(of.max_pumps, of.value_c) for of in accounts]),
         curve=curve_of(fates) if fates else None,
-        stops=kept.values,
+        trend=Line([of.i for of in collected], [of.pumps for of in collected]),
+        payoff=Line([of.i for of in accounts], earned_c),
+        early=Singles(kept[:half]),
+        late=Singles(kept[len(kept) - half :]),
+        fates=fates,
         latencies=Clusters([of.latencies for of in accounts]),
-        kept=kept,
+        kept=Singles(kept),
         kept_after_loss=Singles([of.kept_after_loss for of in accounts]),
         kept_after_win=Singles([of.kept_after_win for of in accounts]),
         first=Singles([of.first for of in accounts]),
