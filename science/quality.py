@@ -74,7 +74,7 @@ def quality(measures: Measures, rule: QualityRule) -> Quality:
 
 def _lost(penalty: Penalty, count: int, of: int) -> int:
     """100 w min(limit, (count / of) / full), in micro-units, rounded down."""
-    if of <= 0:
+    if count == 0 or of <= 0:
         return 0
     return min(
         100 * penalty.weight * penalty.limit // MICRO,

@@ -202,7 +202,7 @@ def _is_kept(of: Begun, real: int, numbers: Sequence[int], fates: Sequence[tuple
     if isinstance(points, str) or numbers[-1] > len(points):
         return False
     of_these = zip(numbers, fates, strict=True)
-    return not any(is_unkept(points[i - 1], pumps, exploded=burst) for i, (pumps, burst) in of_these)
+    return True not in [is_unkept(points[i - 1], pumps, burst) for i, (pumps, burst) in of_these]
 
 
 # ---------------------------------------------------------------------------------------------------------- what it amounts to

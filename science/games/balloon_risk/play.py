@@ -250,7 +250,7 @@ class BalloonPlay:
             point = points[balloon.i - 1] if 1 <= balloon.i <= len(points) else None
             if point is None:
                 self._object("B7", seq, f"no burst point is revealed for balloon {balloon.i}")
-            elif is_unkept(point, balloon.pumps, exploded=balloon.end == "exploded"):
+            elif is_unkept(point, balloon.pumps, balloon.end == "exploded"):
                 self._object(
                     "B7",
                     seq,
@@ -275,7 +275,7 @@ def _kind(payload: Payload) -> str:
     return type(payload).__name__.lower()
 
 
-def is_unkept(burst_point: int, pumps: int, *, exploded: bool) -> bool:
+def is_unkept(burst_point: int, pumps: int, exploded: bool, /) -> bool:
     """Whether a balloon that was bound to burst at this pump did otherwise."""
     return pumps != burst_point if exploded else pumps >= burst_point
 
