@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from science.columns.estimate import Clusters, covariances
 from science.columns.events import UNITS, Column, Mask, code_of
-from science.columns.exact import counts, ln, micro_floor, micro_ratios, sums
+from science.columns.exact import borders, counts, ln, micro_floor, micro_ratios, sums
 from science.columns.plays import Played, Plays
 from science.commitment import revealed_integers
 from science.event import Payload
@@ -209,7 +209,7 @@ def _is_kept(of: Begun, real: int, numbers: Sequence[int], fates: Sequence[tuple
 
 
 def _amounts(balloons: _Balloons, begun: Sequence[Begun]) -> list[Played | None]:
-    starts = np.searchsorted(balloons.play, np.arange(len(begun) + 1))
+    starts = borders(balloons.play, len(begun))
     cut = list(starmap(slice, pairwise(starts.tolist())))
     samples = _samples(balloons, begun, cut)
     fates = list(zip(balloons.pumps.tolist(), balloons.exploded.tolist(), strict=True))
@@ -252,7 +252,7 @@ def _amounts(balloons: _Balloons, begun: Sequence[Begun]) -> list[Played | None]
 def _samples(balloons: _Balloons, begun: Sequence[Begun], cut: Sequence[slice]) -> list[list[ScoredBalloon]]:
     """As of the game's ``sample``."""
     configs = [begun[n].play.config for n in balloons.play.tolist()]
-    ends = np.searchsorted(balloons.balloon, np.arange(len(configs) + 1)).tolist()
+    ends = borders(balloons.balloon, len(configs)).tolist()
     waits = balloons.wait_us.tolist()
     every = list(
         map(
@@ -288,7 +288,7 @@ def _conducts(balloons: _Balloons, starts: Column) -> list[Conduct]:
     slow = np.zeros(len(play), dtype=np.int64)
     slow[of[answers_us > SLOW_US]] = 1
     same, times = np.unique(play << 10 | balloons.pumps, return_counts=True)
-    commonest = np.maximum.reduceat(times, np.searchsorted(same >> 10, np.arange(plays)))
+    commonest = np.maximum.reduceat(times, borders(same >> 10, plays)[:-1])
     columns = (
         np.diff(ends, prepend=0),
         counts(whose[answers_us < FLOOR_US], plays),
@@ -327,7 +327,7 @@ def _lines(balloons: _Balloons, value_c: Column, starts: Column) -> dict[str, li
 def _groups(balloons: _Balloons, plays: int) -> dict[str, Clusters]:
     """Pumps and logarithms, by the names of ``Told``."""
     play, kept, ones = balloons.play, ~balloons.exploded, np.arange(len(balloons.play))
-    first_us = balloons.wait_us[np.searchsorted(balloons.balloon, ones)]
+    first_us = balloons.wait_us[borders(balloons.balloon, len(play))[:-1]]
     is_first, is_late = first_us >= FLOOR_US, balloons.wait_us >= FLOOR_US
     first, pumps = ln(np.maximum(first_us, 1)), balloons.pumps
     step = np.diff(ln(pumps), prepend=0)

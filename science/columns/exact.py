@@ -32,13 +32,18 @@ def ln(x: Column) -> Column:
 def sums(values: Column, owner: Column, owners: int) -> Column:
     """The sum of each owner's rows; 0 without any. The sum of all stays below 2**63."""
     upto = np.concatenate(([0], np.cumsum(values)))
-    found: Column = np.diff(upto[np.searchsorted(owner, np.arange(owners + 1))])
+    found: Column = np.diff(upto[borders(owner, owners)])
     return found
 
 
 def counts(owner: Column, owners: int) -> Column:
     """How many rows each owner has."""
     return np.bincount(owner, minlength=owners)
+
+
+def borders(owner: Column, owners: int) -> Column:
+    """The row at which each owner's begin, and one past the last row."""
+    return np.concatenate(([0], np.cumsum(counts(owner, owners))))
 
 
 def any_of(flags: Mask, owner: Column, owners: int) -> Mask:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from science.columns.events import UNITS, Column, Mask, code_of
-from science.columns.exact import counts, ln, sums, sums_of_squares
+from science.columns.exact import borders, counts, ln, sums, sums_of_squares
 from science.columns.plays import Played, Plays
 from science.estimate import Sums, covariances
 from science.event import Payload
@@ -239,7 +239,7 @@ def _amounts(plays: Plays, table: _Table, shown: _Shown, odd: Mask) -> list[Play
     turns = _turns(table, shown, scored)
     rounds = _rounds(of["r"][scored], of["n_pairs"][scored], turns)
     accounts = _accounts(of["r"][scored], of["n_pairs"][scored], turns)
-    upto = np.searchsorted(owner[scored], np.arange(len(odd) + 1)).tolist()
+    upto = borders(owner[scored], len(odd)).tolist()
     conducts = _conducts(turns, owner[scored], sums(missed, owner, len(odd)))
     fates = zip(
         counts(owner[real & ~table.is_completed], len(odd)).tolist(),
@@ -279,7 +279,7 @@ def _rounds(r: Column, n_pairs: Column, of: _Turns) -> list[Round]:
     (first_us, second_us), (first_seen, second_seen) = of.latency_us.T, of.is_seen.T
     columns = (first_us, second_us, of.matched, first_seen, of.mate_lag, second_seen)
     turns = list(map(Turn, *[column.tolist() for column in columns]))
-    upto = np.searchsorted(of.round, np.arange(len(r) + 1)).tolist()
+    upto = borders(of.round, len(r)).tolist()
     return [
         Round(of_round, pairs, tuple(turns[begin:end]))
         for of_round, pairs, (begin, end) in zip(r.tolist(), n_pairs.tolist(), pairwise(upto), strict=True)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from science.columns.events import UNITS, Column, Mask, code_of
-from science.columns.exact import counts, ln
+from science.columns.exact import borders, counts, ln
 from science.columns.plays import Played, Plays
 from science.commitment import revealed_integers
 from science.estimate import Clusters, covariances
@@ -254,7 +254,7 @@ class _Cut:
         self.trials = trials
         self.begun = begun
         self.kinds = [of.play.config.kind for of in begun]
-        self.plays = np.searchsorted(trials.owner, np.arange(len(begun) + 1))
+        self.plays = borders(trials.owner, len(begun))
         self.firsts = np.flatnonzero(
             (np.arange(len(trials.owner)) - self.plays[trials.owner]) % BLOCK_TRIALS == 0
         )
