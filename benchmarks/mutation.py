@@ -35,12 +35,17 @@ PAGE = ROOT / "docs" / "mutation.md"
 
 # The smallest sets of fast tests that cover a module.
 TESTS = {
-    "science/exact.py": ("exact", "estimate"),
-    "science/session.py": ("session",),
-    "science/estimate.py": ("estimate",),
-    "science/survival.py": ("survival", "estimate"),
-    "science/measure.py": ("measure", "session"),
-    "science/standing.py": ("standing", "profile"),
+    "science/exact.py": ("test_exact", "test_estimate"),
+    "science/session.py": ("test_session",),
+    "science/estimate.py": ("test_estimate",),
+    "science/survival.py": ("test_survival", "test_estimate"),
+    "science/walk.py": ("test_measure", "test_session", "columns/test_measure"),
+    "science/measure.py": ("test_measure", "test_session"),
+    "science/standing.py": ("test_standing", "test_profile"),
+    "science/columns/exact.py": ("columns/test_exact",),
+    "science/columns/estimate.py": ("columns/test_estimate",),
+    "science/columns/measure.py": ("columns/test_measure",),
+    "science/columns/kernel.py": ("columns/test_kernel",),
 }
 TIMES_LONGER = 3  # a test than with the real module, and so many seconds more: a loop that does not end
 SECONDS_MORE = 3
@@ -77,7 +82,7 @@ def main(arguments: Sequence[str]) -> int:
     explained = explanations(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else set()
     left = 0
     for module in asked.modules:
-        tests = asked.tests or [f"tests/science/test_{name}.py" for name in TESTS[module]]
+        tests = asked.tests or [f"tests/science/{name}.py" for name in TESTS[module]]
         found = list(mutants(module, (ROOT / module).read_text(encoding="utf-8")))
         found = [one for one in found if (module, one.function, one.change) not in noticed]
         counts: Counter[Verdict] = Counter()
