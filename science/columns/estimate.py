@@ -19,7 +19,7 @@ class Clusters:
     down, they leave room for the products.
     """
 
-    def __init__(self, values: Column, unit: Column, session: Column, sessions: int, bits: int = 0) -> None:
+    def __init__(self, values: Column, unit: Column, session: Column, sessions: int, bits: int) -> None:
         """``unit`` says of each value whose it is, ``session`` of each unit, both ascending; values count in 2**-``bits``.
 
         A value is below 2**38, and no further than 2**36 from the session's mean; a session has below 2**13 of them, a unit below 2**10.

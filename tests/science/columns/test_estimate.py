@@ -96,6 +96,15 @@ def test_what_takes_itself_away_is_not_sure() -> None:
     assert found.tolist()[-2:] == [0, 0]
 
 
+def test_the_least_standard_deviation_moves_too() -> None:
+    """One of a micro-unit, in logarithms."""
+    session = [[0], [0], [7_439], [2]]
+    found, unsure = clusters_of([session], 32).sd_influences()
+    assert one_by_one(session).sd_micro(1 << 32) == 1
+    assert not unsure.any()
+    assert found.tolist() == one_by_one(session).sd_influences(1 << 32) != [0] * 4
+
+
 def test_covariances_of_those_that_are_there() -> None:
     """Each session's own, under the later of two names; none of a single unit."""
     sizes = [5, 1, 2, 30]

@@ -9,12 +9,19 @@ import pytest
 from science.columns.events import UNITS, columns_of
 from science.columns.measure import is_whole, measure_all, measured
 from science.event import Event
-from science.games.balloon_risk.vocabulary import GameStarted, Shown
+from science.games import GAMES
+from science.games.balloon_risk.vocabulary import Exploded, GameStarted, Pumped, Shown
+from science.games.memory_cards import vocabulary as memory_cards
 from science.measure import SAMPLED_EVENTS_MAX, Measures, measure
 from science.session import Session
 from science.vocabulary import CheckAnswered, EventVoided, Interaction, Paused, Resumed
+from simulators import balloon_risk, reaction_timer
+from simulators import memory_cards as cards
+from simulators.people import crowd
+from tests.agents.doors import known
 from tests.science.builders import (
     TYPICAL,
+    Balloon,
     Step,
     abandoned,
     events_of,
@@ -26,6 +33,7 @@ from tests.science.builders import (
     session_steps,
     started,
 )
+from tests.science.test_reproducible import sealed
 
 
 def by_columns(events: list[Event]) -> Measures | None:
@@ -80,6 +88,12 @@ _GAME = game_steps(TYPICAL, _CONFIG)
 _START = (0, started(protocol_of([_CONFIG, _CONFIG])))
 _END = _ORDINARY[-1]
 _THEN = _ORDINARY[3][0]
+_THREE: list[Balloon] = [(3, "collected"), (2, "exploded"), (4, "collected")]
+_BALLOON = [
+    (0, Shown(4, "none", 12, 5, False)),
+    (500_000, Pumped(onset_t_us=0, latency_us=500_000, i=4, k=1)),
+    (900_000, Exploded(4, 1)),
+]
 
 
 def _later(steps: list[Step], more: list[Step]) -> list[Step]:
@@ -107,6 +121,8 @@ def _later(steps: list[Step], more: list[Step]) -> list[Step]:
         pytest.param(_of([*_ORDINARY[:4], (_ORDINARY[5][0] + 1, _ORDINARY[4][1]), *_ORDINARY[5:]]), id="clock"),
         pytest.param(_of([(-1, _ORDINARY[0][1]), *_ORDINARY[1:]]), id="before the start"),
         pytest.param(_of([*_ORDINARY[:-1], (_END[0], _ORDINARY[2][1]), _END]), id="after its game"),
+        pytest.param(_of(_later(session_steps(_THREE, planned=9)[:-1], [*_BALLOON, _END])), id="after it and whole"),
+        pytest.param(_of([*_ORDINARY[:-2], (_END[0], memory_cards.GameCompleted("finished")), _END]), id="other's end"),
         pytest.param(_of([_ORDINARY[0], (0, _ORDINARY[2][1]), *_ORDINARY[1:]]), id="before its game"),
         pytest.param(_of([_ORDINARY[0], _ORDINARY[2], _END]), id="without its game"),
         pytest.param(_of(_later([_START, *_GAME], [*_GAME, _END])), id="played twice"),
@@ -149,6 +165,20 @@ def test_sessions_do_not_see_each_other() -> None:
     closed = [session for session in sessions if session.closed]
     assert measure_all(closed) == [measure(session) for session in closed]
     assert sum(one is not None for one in measured(columns_of([s for s in closed if not s.missing()]))) > 40
+
+
+def test_games_of_one_session_each_go_their_way() -> None:
+    """Three games that simulated people played, one after the other, are all that each of them is."""
+    small = (
+        balloon_risk.Design(balloons=6),
+        reaction_timer.Design(trials=12),
+        cards.Design(rounds=2, n_pairs=6, rows=3, cols=4),
+    )
+    sessions = [fold(sealed([known(one) for one in events])) for _, _, events in crowd(12, 7, *small)]
+    assert measure_all(sessions) == [measure(session) for session in sessions]
+    found = [one for one in measured(columns_of(sessions)) if one is not None]
+    assert len(found) > 8
+    assert {len(one.games) for one in found} >= {1, len(GAMES)}  # some left early
 
 
 def test_columns_hold_every_field_of_every_unit() -> None:
