@@ -63,6 +63,7 @@ def measured(events: Events) -> list[Measures | None]:
         (session_id, closed), counted = events.sessions[n], starts[n + 1] - starts[n]
         names = [of.game.name for of in skim.begun]
         walk = skim.walk
+        assert walk.started is not None  # or the walk objects
         found.append(
             Measures(
                 session_id=session_id,
@@ -72,7 +73,7 @@ def measured(events: Events) -> list[Measures | None]:
                 ).hexdigest(),
                 definitions=definitions_of(tuple(sorted(names))),
                 schemas=schemas[n],
-                device_input=walk.started.device_input if walk.started else "unknown",
+                device_input=walk.started.device_input,
                 duration_us=lasted[n],
                 counted=counted,
                 missing=0,

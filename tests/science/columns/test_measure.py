@@ -8,7 +8,7 @@ import pytest
 
 from science.columns.events import UNITS, columns_of
 from science.columns.measure import is_whole, measure_all, measured
-from science.event import Event
+from science.event import Event, Response
 from science.games import GAMES
 from science.games.balloon_risk.vocabulary import Exploded, GameStarted, Pumped, Shown
 from science.games.memory_cards import vocabulary as memory_cards
@@ -51,6 +51,25 @@ def test_an_ordinary_session_goes_by_columns() -> None:
     """And what it amounts to is what the walk finds."""
     assert by_columns(session_events()) is not None
     assert by_columns(session_events(terminal="aborted")) is not None
+
+
+def test_the_clock_may_begin_anywhere() -> None:
+    """A session lasts from its first event to its last."""
+    later = [
+        (t_us + 7, msgspec.structs.replace(payload, onset_t_us=payload.onset_t_us + 7))
+        if isinstance(payload, Response)
+        else (t_us + 7, payload)
+        for t_us, payload in _ORDINARY
+    ]
+    found = by_columns(events_of(later))
+    assert found is not None
+    assert found.duration_us == _ORDINARY[-1][0]
+
+
+def test_a_game_without_columns_is_walked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a newly added one is."""
+    monkeypatch.setattr("science.columns.measure._PLAYED", {})
+    assert by_columns(session_events()) is None
 
 
 def test_no_session_is_no_measure() -> None:
