@@ -41,7 +41,7 @@ TESTS = {
     "science/survival.py": ("test_survival", "test_estimate"),
     "science/walk.py": ("test_measure", "test_session", "columns/test_measure"),
     "science/measure.py": ("test_measure", "test_session"),
-    "science/standing.py": ("test_standing", "test_profile"),
+    "science/standing.py": ("test_standing", "test_profile", "test_refusals"),
     "science/columns/exact.py": ("columns/test_exact",),
     "science/columns/estimate.py": ("columns/test_estimate",),
     "science/columns/measure.py": ("columns/test_measure",),

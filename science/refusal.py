@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 
 import msgspec
 
@@ -17,9 +18,7 @@ Stood = tuple[
 ]  # every term of a trait, and where those that can be used stand
 
 _Figures = tuple[int | str | None, int | str | None]  # observed, required
-_Broken = tuple[
-    str, _Figures, dict[str, int | str]
-]  # a rule that the whole session breaks: code, figures, details
+_Broken = tuple[str, _Figures, dict[str, int | str]]  # a rule: code, figures, details
 
 
 class Case(msgspec.Struct, frozen=True, gc=False):
@@ -63,7 +62,9 @@ def cases_of(measures: Measures, published: Published, stood: Mapping[str, Stood
         (terms, standing), (units, completeness, lacks) = stood[trait], evidence[trait]
         reasons: list[Reason] = []
         case = Case(measures, published, judged, rule, terms, standing, units, completeness, reasons)
-        reasons += [*[_reason(rule, *one) for one in broken], *lacks, *_of_standing(case), *_of_norms(case)]
+        for code, figures, details in (*broken, *lacks):
+            reasons.append(_reason(rule, code, figures, dict(details)))  # a copy: what lacks is kept
+        reasons += [*_of_standing(case), *_of_norms(case)]
         cases[trait] = case
     return cases
 
@@ -80,7 +81,7 @@ def _units(measures: Measures) -> dict[str, tuple[int, int]]:
 @lru_cache(maxsize=1024)
 def _evidence(
     published: Published, played: tuple[tuple[str, tuple[int, int]], ...], counts: tuple[int, ...]
-) -> dict[str, tuple[dict[str, tuple[int, int]], int, list[Reason]]]:
+) -> dict[str, tuple[dict[str, tuple[int, int]], int, list[_Broken]]]:
     """Of every trait its games' units, its completeness, and what is too little: most sessions were planned alike and played out.
 
     ``counts`` are those of all games, in order, and no larger than what is needed.
@@ -88,14 +89,16 @@ def _evidence(
     mapping, units_of, found, reached = published.mapping, dict(played), {}, iter(counts)
     lacking = {
         name: [
-            (count, need) for need, count in zip(game.counts, reached, strict=False) if count < need.minimum
+            (count, need)
+            for need, count in zip(game.counts, islice(reached, len(game.counts)), strict=True)
+            if count < need.minimum
         ]
         for name, game in mapping.games.items()
     }
     for trait, rule in mapping.traits.items():
         units = {metric.game: units_of.get(metric.game, (0, 0)) for metric in rule.metrics}
         completeness = _completeness(units, rule)
-        lacks = [*_of_counts(rule, lacking), *_of_completeness(published, rule, units, completeness)]
+        lacks = [*_of_counts(rule, lacking), *_of_completeness(published, units, completeness)]
         found[trait] = units, completeness, lacks
     return found
 
@@ -110,7 +113,7 @@ def _completeness(units: Mapping[str, tuple[int, int]], rule: TraitRule) -> int:
     return sum(reached) // sum([metric.weight for metric in rule.metrics])
 
 
-def _of_counts(rule: TraitRule, lacking: Mapping[str, list[tuple[int, Count]]]) -> list[Reason]:
+def _of_counts(rule: TraitRule, lacking: Mapping[str, list[tuple[int, Count]]]) -> list[_Broken]:
     """The first count that a required metric's game lacks, where no other of its group has enough."""
     for group in rule.required:
         lacks = [lacking[metric.game] for metric in rule.metrics if metric.metric in group]
@@ -122,13 +125,13 @@ def _of_counts(rule: TraitRule, lacking: Mapping[str, list[tuple[int, Count]]]) 
                 "more": need.minimum - count,
             }
             details |= {"unit": need.unit, "of": need.of}
-            return [_reason(rule, "R_SAMPLE", (count, need.minimum), details)]
+            return [("R_SAMPLE", (count, need.minimum), details)]
     return []
 
 
 def _of_completeness(
-    published: Published, rule: TraitRule, units: Mapping[str, tuple[int, int]], completeness: int
-) -> list[Reason]:
+    published: Published, units: Mapping[str, tuple[int, int]], completeness: int
+) -> list[_Broken]:
     """Too few of the units that were planned."""
     mapping = published.mapping
     least = mapping.minimum.completeness
@@ -143,7 +146,7 @@ def _of_completeness(
         details["progress"] = ", ".join(
             f"{scored}/{planned} {mapping.games[game].unit}" for game, (scored, planned) in units.items()
         )
-    return [_reason(rule, "R_COMPLETENESS", (completeness, least), details)]
+    return [("R_COMPLETENESS", (completeness, least), details)]
 
 
 def _of_session(measures: Measures, judged: Quality, minimum: Minimum) -> list[_Broken]:

@@ -1,191 +1,41 @@
-"""Balloon risk by columns: one row an event, one place a balloon, one a play."""
+"""Balloon risk by columns: what the balloons of many plays amount to."""
 
 from collections.abc import Mapping, Sequence
 from itertools import chain, pairwise, starmap
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from science.columns.balloons import Balloons, scored
 from science.columns.estimate import Clusters, covariances
-from science.columns.events import UNITS, Column, Mask, code_of
+from science.columns.events import Column, Mask
 from science.columns.exact import borders, counts, ln, micro_floor, micro_ratios, sums
 from science.columns.plays import Played, Plays
 from science.commitment import revealed_integers
-from science.event import Payload
 from science.exact import Line, Moments
 from science.game import Conduct, Tally, is_automaton
 from science.games.balloon_risk import GAME
 from science.games.balloon_risk.metrics import measure
-from science.games.balloon_risk.play import FLOOR_US, NEXT, SLACK_US, SLOW_US, is_unkept
+from science.games.balloon_risk.play import FLOOR_US, SLOW_US, is_unkept
 from science.games.balloon_risk.sample import ScoredBalloon, Told
-from science.games.balloon_risk.vocabulary import Collected, Exploded, Pumped, Shown, TimedOut
 from science.measure import Precision, measured, with_errors
 from science.survival import Curve, curve_of, ln_influences
 from science.walk import Begun
 
-_KINDS: tuple[type[Payload], ...] = (Shown, Pumped, Collected, Exploded, TimedOut)
-_SHOWN, _PUMPED, _COLLECTED, _EXPLODED, _TIMED_OUT = map(code_of, _KINDS)
 _SQUARED_MAX = 94_000_000  # below 2**26.5: a mean of more pumps, in micro-units, is left to Python's integers
-_LATENCY_MAX_US = 600_000_000  # by schema; a logarithm below 2**37
-
-
-def _grammar() -> Mask:
-    """Which kind may follow which, and (last) which may be the first, so that no balloon is left without an end."""
-    after = {kind: state for (_, kind), state in NEXT.items()}
-    allowed = np.zeros((len(UNITS) + 1, len(UNITS)), dtype=np.bool_)
-    for before in (None, *_KINDS):
-        state = "idle" if before is None else after[before]
-        for kind in _KINDS:
-            is_dropped = kind is Shown and state != "idle"
-            row = len(UNITS) if before is None else code_of(before)
-            allowed[row, code_of(kind)] = (state, kind) in NEXT and not is_dropped
-    return allowed
-
-
-_FOLLOWS = _grammar()
-
-
-class _Balloons(NamedTuple):
-    """The scored balloons of the clean plays, in order. ``play`` says whose each is: its place among ``plays``, the clean ones' places
-    among all, each of which has a balloon. ``wait_us`` are the latencies of all pumps, ``balloon`` whose each is; ``collect_us`` is that of
-    the cashing in, -1 for a burst. ``real`` and ``timed_out`` count the balloons of each of ``plays``, practice apart.
-    """
-
-    plays: Column
-    shown: Column
-    real: Column
-    timed_out: Column
-    play: Column
-    i: Column
-    after_loss: Mask
-    after_win: Mask
-    pumps: Column
-    exploded: Mask
-    collect_us: Column
-    wait_us: Column
-    balloon: Column
 
 
 def played(plays: Plays) -> list[Played | None]:
     """What became of each play; None of one in which anything is odd, or no balloon is scored."""
     found: list[Played | None] = [None] * len(plays.begun)
-    balloons = _scored(plays)
+    balloons = scored(plays)
     if balloons is None:
         return found
     begun = [plays.begun[n] for n in balloons.plays.tolist()]
     for n, one in zip(balloons.plays.tolist(), _amounts(balloons, begun), strict=True):
         found[n] = one
     return found
-
-
-# ------------------------------------------------------------------------------------------------------------ what happened
-
-
-class _Rows(NamedTuple):
-    """One value an event of a balloon: what it is, whose play, which balloon of all, how many pumps that has by then, and what it says.
-
-    ``shown`` are the rows at which the balloons begin, at least one.
-    """
-
-    unit: Column
-    owner: Column
-    shown: Column
-    of: Column
-    pumps: Column
-    i: Column
-    latency_us: Column
-
-
-def _rows(plays: Plays) -> _Rows | None:
-    unit = plays.events.unit[plays.rows]
-    shown = np.flatnonzero(unit == _SHOWN)
-    if not len(shown):
-        return None
-    of = np.maximum(np.cumsum(unit == _SHOWN) - 1, 0)
-    step = np.arange(len(unit)) - shown[of]  # 0 where the balloon is shown
-    return _Rows(
-        unit=unit,
-        owner=plays.owner,
-        shown=shown,
-        of=of,
-        pumps=np.where(unit == _PUMPED, step, step - 1),
-        i=plays.field("i", *_KINDS),
-        latency_us=plays.field("latency_us", Pumped, Collected),
-    )
-
-
-def _is_fine(plays: Plays, rows: _Rows) -> Mask:
-    """Of each row whether it may follow the one before it and says what it should (B1-B6, B8, S3), so that nothing is to be noted."""
-    unit, owner, pumps, field = rows.unit, rows.owner, rows.pumps, plays.field
-    configs = [of.play.config for of in plays.begun]
-    max_pumps = np.array([config.max_pumps for config in configs])[owner]
-    value_c = np.array([config.value_per_pump_c for config in configs])[owner]
-    is_uniform = np.array([config.burst_law == "uniform" for config in configs])[owner]
-    is_first = np.diff(owner, prepend=-1) > 0
-    is_last = np.append(is_first[1:], True)
-    before_us = np.where(is_first, 0, np.roll(plays.events.t_us[plays.rows], 1))
-    shown, pumped, collected = unit == _SHOWN, unit == _PUMPED, unit == _COLLECTED
-    counting, answer = pumped | collected | (unit == _EXPLODED), pumped | collected
-    told = field("k", Pumped) + field("at_pump", Exploded) + field("pumps", Collected)
-    first_of_play = np.searchsorted(owner[rows.shown], owner[rows.shown])
-    ordinal = np.arange(len(rows.shown)) - first_of_play + 1
-    earned_c = np.where(collected, pumps * value_c, 0)
-    bank_c = np.cumsum(earned_c)
-    bank_c -= bank_c[is_first][np.cumsum(is_first) - 1]  # a play begins with a balloon that is shown
-    fine = _FOLLOWS[np.where(is_first, len(UNITS), np.roll(unit, 1)), unit]
-    fine &= ~(is_last & (shown | pumped))
-    fine &= rows.i == ordinal[rows.of]
-    fine &= (told == pumps) | ~counting
-    fine &= (pumps <= max_pumps) | ~pumped
-    fine &= (field("max_pumps", Shown) == max_pumps) | ~shown
-    fine &= (field("value_per_pump_c", Shown) == value_c) | ~shown
-    fine &= (field("earned_c", Collected) == earned_c) | ~collected
-    fine &= (field("bank_c", Collected) == bank_c) | ~collected
-    fine &= (pumps > 0) & ((pumps < max_pumps) | ~is_uniform) | ~collected
-    fine &= (rows.latency_us >= 0) & (rows.latency_us <= _LATENCY_MAX_US)
-    fine &= (field("onset_t_us", Pumped, Collected) + SLACK_US >= before_us) | ~answer
-    return fine
-
-
-def _scored(plays: Plays) -> _Balloons | None:
-    """The balloons of the plays to which no invariant (B1-B9) nor a note applies; None where there is none at all."""
-    rows, plays_of_all = _rows(plays), len(plays.begun)
-    if rows is None:
-        return None
-    shown, owner = rows.shown, rows.owner[rows.shown]
-    last = np.append(shown[1:], len(rows.unit)) - 1
-    end = rows.unit[last]
-    is_real = plays.field("practice", Shown)[shown] == 0
-    is_scored = is_real & ((end == _EXPLODED) | (end == _COLLECTED))
-    real, scored, timed_out = (
-        sums(one.astype(np.int64), owner, plays_of_all)
-        for one in (is_real, is_scored, is_real & (end == _TIMED_OUT))
-    )
-    clean = (scored > 0) & (real <= np.array([of.play.config.balloons for of in plays.begun]))
-    clean[rows.owner[~_is_fine(plays, rows)]] = False
-    is_scored &= clean[owner]
-    if not is_scored.any():
-        return None
-    kept, places = np.flatnonzero(clean), np.flatnonzero(is_scored)
-    play, i, exploded = owner[places], rows.i[shown[places]], end[places] == _EXPLODED
-    follows = (np.diff(play, prepend=-1) == 0) & (np.diff(i, prepend=0) == 1)
-    is_wait = (rows.unit == _PUMPED) & is_scored[rows.of]
-    return _Balloons(
-        plays=kept,
-        shown=counts(owner, plays_of_all)[kept],
-        real=real[kept],
-        timed_out=timed_out[kept],
-        play=np.searchsorted(kept, play),
-        i=i,
-        after_loss=follows & np.roll(exploded, 1),
-        after_win=follows & ~np.roll(exploded, 1),
-        pumps=rows.pumps[last[places]],
-        exploded=exploded,
-        collect_us=np.where(exploded, -1, rows.latency_us[last[places]]),
-        wait_us=rows.latency_us[is_wait],
-        balloon=np.searchsorted(places, rows.of[is_wait]),
-    )
 
 
 def _is_kept(of: Begun, real: int, numbers: Sequence[int], fates: Sequence[tuple[int, bool]]) -> bool:
@@ -208,7 +58,7 @@ def _is_kept(of: Begun, real: int, numbers: Sequence[int], fates: Sequence[tuple
 # ---------------------------------------------------------------------------------------------------------- what it amounts to
 
 
-def _amounts(balloons: _Balloons, begun: Sequence[Begun]) -> list[Played | None]:
+def _amounts(balloons: Balloons, begun: Sequence[Begun]) -> list[Played | None]:
     starts = borders(balloons.play, len(begun))
     cut = list(starmap(slice, pairwise(starts.tolist())))
     samples = _samples(balloons, begun, cut)
@@ -249,7 +99,7 @@ def _amounts(balloons: _Balloons, begun: Sequence[Begun]) -> list[Played | None]
     return amounts
 
 
-def _samples(balloons: _Balloons, begun: Sequence[Begun], cut: Sequence[slice]) -> list[list[ScoredBalloon]]:
+def _samples(balloons: Balloons, begun: Sequence[Begun], cut: Sequence[slice]) -> list[list[ScoredBalloon]]:
     """As of the game's ``sample``."""
     configs = [begun[n].play.config for n in balloons.play.tolist()]
     ends = borders(balloons.balloon, len(configs)).tolist()
@@ -276,7 +126,7 @@ def _where(has: Mask, values: npt.NDArray[Any]) -> list[Any]:
     return [value if there else None for there, value in zip(has.tolist(), values.tolist(), strict=True)]
 
 
-def _conducts(balloons: _Balloons, starts: Column) -> list[Conduct]:
+def _conducts(balloons: Balloons, starts: Column) -> list[Conduct]:
     """As of the play's ``conduct``. A clean balloon is pumped, so nobody is inert."""
     play, plays, timed_out = balloons.play, len(starts) - 1, balloons.timed_out
     answers_us = np.append(balloons.wait_us, balloons.collect_us)
@@ -301,7 +151,7 @@ def _conducts(balloons: _Balloons, starts: Column) -> list[Conduct]:
     return list(map(Conduct, *[column.tolist() for column in columns], failed))
 
 
-def _lines(balloons: _Balloons, value_c: Column, starts: Column) -> dict[str, list[Any]]:
+def _lines(balloons: Balloons, value_c: Column, starts: Column) -> dict[str, list[Any]]:
     """By the names of ``Told``: the lines over the number of the balloon, and the collected of either half."""
     play, i, kept = balloons.play, balloons.i, np.where(balloons.exploded, 0, balloons.pumps)
     has, scored = (~balloons.exploded).astype(np.int64), np.diff(starts)
@@ -324,7 +174,7 @@ def _lines(balloons: _Balloons, value_c: Column, starts: Column) -> dict[str, li
     }
 
 
-def _groups(balloons: _Balloons, plays: int) -> dict[str, Clusters]:
+def _groups(balloons: Balloons, plays: int) -> dict[str, Clusters]:
     """Pumps and logarithms, by the names of ``Told``."""
     play, kept, ones = balloons.play, ~balloons.exploded, np.arange(len(balloons.play))
     first_us = balloons.wait_us[borders(balloons.balloon, len(play))[:-1]]

@@ -40,7 +40,8 @@ class Events(NamedTuple):
     event of the frame), ``schema`` (its place in ``schemas``, each with the
     kind it is of) and ``digest`` (a row of ``DIGEST_BYTES`` bytes). ``starts`` are the rows at
     which the sessions begin, and one past the last. ``fields`` are those of each kind of unit event, in the order of its rows: integers,
-    booleans as 0 and 1, text as its place in ``words`` (one place a text), None as -1. ``frame`` are the frame's events by row.
+    booleans as 0 and 1, text as its place in ``words`` (one place a text), None as -1. ``frame`` are the frame's events by row, in order. A schema is of one
+    kind.
     """
 
     sessions: Sequence[tuple[str, str]]
@@ -83,7 +84,7 @@ def columns_of(sessions: Sequence[Session]) -> Events:
         by_code.setdefault(code, []).append(entry.payload)
     words: dict[str, int] = {}
     return Events(
-        sessions=[(session.session_id, str(session.closed)) for session in sessions],
+        sessions=[_closed(session) for session in sessions],
         session=np.repeat(np.arange(len(sessions)), counts),
         starts=np.concatenate(([0], np.cumsum(counts, dtype=np.int64))),
         t_us=_column([entry.t_us for entry in entries]),
@@ -97,6 +98,11 @@ def columns_of(sessions: Sequence[Session]) -> Events:
         words=list(words),
         frame={row: entry for row, (code, entry) in enumerate(zip(codes, entries, strict=True)) if code < 0},
     )
+
+
+def _closed(session: Session) -> tuple[str, str]:
+    assert session.closed is not None, "a session is measured once it is closed"
+    return session.session_id, session.closed
 
 
 def _fields(kind: type[Payload], payloads: list[Payload], words: dict[str, int]) -> dict[str, Column]:

@@ -34,14 +34,17 @@ _PLAYED: Mapping[str, Callable[[Plays], list[Played | None]]] = {
 _GAME = [next(n for n, game in enumerate(GAMES.values()) if unit in game.kinds.values()) for unit in UNITS]
 _GAME_OF_UNIT = np.array([*_GAME, -1], dtype=np.int64)  # the last is that of the frame
 
+_EVENTS_MAX = 1 << 23  # a logarithm is below 2**37, a half of its square below 2**38
+
 _TEARING = frozenset({EventVoided, Paused, Resumed})
 
 
 def measure_all(sessions: Sequence[Session]) -> list[Measures]:
-    """The measures of closed sessions, whose ids are different."""
-    events = columns_of([session for session in sessions if is_whole(session)])
-    found = {one.session_id: one for one in measured(events) if one is not None}
-    return [found.get(session.session_id) or measure(session) for session in sessions]
+    """The measures of closed sessions, in order."""
+    whole = [is_whole(session) for session in sessions]
+    found = iter(measured(columns_of(list(compress(sessions, whole)))))
+    by_columns = [next(found) if goes else None for goes in whole]
+    return [one or measure(session) for one, session in zip(by_columns, sessions, strict=True)]
 
 
 def is_whole(session: Session) -> bool:
@@ -51,6 +54,9 @@ def is_whole(session: Session) -> bool:
 
 def measured(events: Events) -> list[Measures | None]:
     """The measures of every session, in order; None where one must be walked, because anything in it is odd."""
+    assert len(events.unit) <= _EVENTS_MAX, (
+        "sums over more events than that may leave int64: take fewer sessions"
+    )
     skims = _skims(events)
     plays = _played(events, skims)
     texts, starts, schemas = _digest_texts(events), events.starts.tolist(), _schemas(events)
@@ -182,5 +188,5 @@ def _schemas(events: Events) -> list[dict[str, str]]:
         key = row.tobytes()
         if key not in known:
             known[key] = {schema.hex(): kind for schema, kind in compress(events.schemas, row)}
-        found.append(known[key])
+        found.append(dict(known[key]))
     return found

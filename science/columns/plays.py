@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from science.columns.events import Column, Events
+from science.columns.events import Column, Events, Mask
 from science.event import Payload
 from science.game import Conduct, Metric, Tally
 from science.measure import Precision
@@ -25,6 +25,11 @@ class Plays(NamedTuple):
     def field(self, name: str, *kinds: type[Payload]) -> Column:
         """A field of these kinds, one value a row; 0 where an event is of another kind."""
         return self.events.field(name, kinds)[self.rows]
+
+    def without(self, odd: Mask) -> "Plays":
+        """The same plays, those that are odd without their rows."""
+        kept = ~odd[self.owner]
+        return self._replace(rows=self.rows[kept], owner=self.owner[kept])
 
 
 class Played(NamedTuple):

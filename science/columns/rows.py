@@ -18,7 +18,7 @@ from science.standing import NOT_PLAYED, norms_of
 
 _NO_NORM = Norm(n=1, mean=0, sd=1, reliability=0)
 _NO_PRECISION = Precision(2, {})
-_ABSENT = -1 << 62  # a value that is None; a standard error and a variance are -1 then
+_ABSENT = -1 << 63  # a value that is None; a standard error and a variance are -1 then
 
 
 class Rows(NamedTuple):
@@ -50,11 +50,13 @@ def rows_of(measures: Sequence[Measures], published: Published, exact: Exact) ->
     names = [*[rule.metric for rule in rules], *counting]
     norms, norming = _normings(measures, published, rules)
     metrics = [[one.metrics.get(name, NOT_PLAYED) for name in names] for one in measures]
-    values = [[_ABSENT if metric.value is None else metric.value for metric in row] for row in metrics]
-    value = _columns(values, exact)
+    values = [[metric.value for metric in row] for row in metrics]
+    exact.expect(np.array([_ABSENT not in row for row in values]))
+    value = _columns([[_ABSENT if one is None else one for one in row] for row in values], _ABSENT, exact)
     ses = [[-1 if metric.se is None else metric.se for metric in row] for row in metrics]
-    se = _columns(ses, exact)[: len(rules)]
-    count = dict(zip(counting, np.maximum(value[len(rules) :], 0) // MICRO, strict=True))
+    se = _columns(ses, -1, exact)[: len(rules)]
+    counted = value[len(rules) :]
+    count = dict(zip(counting, np.where(counted == _ABSENT, 0, counted) // MICRO, strict=True))
     played = {
         game: np.all([norming >= 0, *[count[need.metric] >= need.minimum for need in of_game]], axis=0)
         for game, of_game in counts.items()
@@ -86,14 +88,14 @@ def rows_of(measures: Sequence[Measures], published: Published, exact: Exact) ->
     )
 
 
-def _columns(rows: list[list[int]], exact: Exact) -> Column:
-    """The columns of these rows of sessions; zeros for a session that holds anything beyond int64."""
+def _columns(rows: list[list[int]], absent: int, exact: Exact) -> Column:
+    """The columns of these rows of sessions; all is absent of a session that holds anything beyond int64."""
     try:
         return np.array(rows, dtype=np.int64).T
     except OverflowError:
         is_fit = [all(-1 << 63 <= value < 1 << 63 for value in row) for row in rows]
         exact.expect(np.array(is_fit))
-        none = [0] * len(rows[0])
+        none = [absent] * len(rows[0])
         return np.array([row if fits else none for row, fits in zip(rows, is_fit, strict=True)], np.int64).T
 
 
@@ -137,7 +139,7 @@ def _precisions(
                 of_name = known.get(name)
                 row += none if of_name is None else map(of_name.get, olders, none)
         found.append(row)
-    columns = _columns(found, exact)
+    columns = _columns(found, -1, exact)
     units, pairs, place = {}, {}, 0
     for game, triangle in triangles:
         units[game] = columns[place]

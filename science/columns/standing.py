@@ -76,8 +76,9 @@ def is_fit(published: Published) -> bool:
         and 0 < interval.z < 1 << 22
         and 0 < mapping.winsor < 1 << 24
         and len(mapping.traits) > 0
-        and all(trait.required and len(trait.metrics) <= 8 for trait in mapping.traits.values())
-        and all(0 <= rule.weight < 1 << 20 for rule in rules)
+        and all(trait.required and 0 < len(trait.metrics) <= 8 for trait in mapping.traits.values())
+        and all(abs(trait.correlation) <= MICRO for trait in mapping.traits.values())
+        and all(0 <= rule.weight < 1 << 20 and rule.direction in {1, -1} for rule in rules)
         and all(rule.fold is None or _is_fit_fold(rule.fold) for rule in rules)
         and all(_is_fit_norm(norm) for norms in published.norms.values() for norm in norms.metrics.values())
     )
@@ -86,7 +87,7 @@ def is_fit(published: Published) -> bool:
 def _is_fit_fold(fold: Fold) -> bool:
     return (
         0 <= fold.shrink <= 1 << 21
-        and abs(fold.limit) < 1 << 24
+        and 0 <= fold.limit < 1 << 24
         and abs(fold.mean) < 1 << 24
         and 1 << 10 <= fold.sd < 1 << 40
     )

@@ -85,7 +85,9 @@ def corrupted(rng: Random, steps: list[Step]) -> list[Step]:
     payloads = [payload for _, payload in steps]
     for _ in range(rng.randint(1, 3)):
         place = rng.randrange(2, len(payloads) - 1)
-        match rng.randrange(5):
+        match rng.randrange(6):
+            case 2:
+                payloads[2] = rng.choice(payloads[3:])  # no balloon is shown at first
             case 0:
                 payloads[place] = payloads[place - 1]
             case 1:
@@ -177,6 +179,41 @@ def test_a_plain_game_goes_by_columns() -> None:
 def test_whatever_is_odd_is_walked(steps: list[Step]) -> None:
     """The columns do not judge it."""
     assert goes(fold_of(steps)) == [False]
+
+
+HEADLESS = [
+    pytest.param([(500_000, Pumped(onset_t_us=0, latency_us=500_000, i=1, k=1))], id="pumped"),
+    pytest.param([(500_000, TimedOut(1))], id="timed out"),
+    pytest.param([(500_000, Exploded(1, 1))], id="burst"),
+    pytest.param(
+        [(500_000, Collected(onset_t_us=0, latency_us=500_000, i=1, pumps=0, earned_c=0, bank_c=0))],
+        id="cashed",
+    ),
+]
+
+
+@pytest.mark.parametrize("head", HEADLESS)
+@pytest.mark.parametrize("has_balloons", [True, False])
+def test_what_one_play_does_without_a_balloon_is_no_other_play_s(
+    head: list[Step], has_balloons: bool
+) -> None:
+    """Its rows stand between those of its neighbours in the batch, and are of neither's balloons."""
+    plain = session_steps(PLAIN, planned=9)
+    odd = [*plain[:2], *head, *(plain[2:] if has_balloons else plain[-2:])]
+    sessions = [fold_of(plain), fold_of(odd, 1), fold_of(plain, 2), fold_of(odd, 3)]
+    assert goes(*sessions) == [True, False, True, False]
+    assert goes(*sessions[1:3]) == [False, True]
+
+
+def test_clean_and_corrupted_plays_do_not_see_each_other() -> None:
+    """In any order."""
+    rng = Random("neighbours")
+    made = people("neighbours", 150)
+    sessions = [fold_of(steps, n) for n, steps in enumerate(made)]
+    sessions += [fold_of(corrupted(rng, steps), n) for n, steps in enumerate(made, 1_000) if len(steps) > 5]
+    for _ in range(4):
+        rng.shuffle(sessions)
+        goes(*[session for session in sessions if is_whole(session)])
 
 
 def committed(points: str, **fields: object) -> list[Step]:

@@ -221,6 +221,9 @@ UNFIT = {
     "weight": with_rules(weight=1 << 20),
     "steep fold": with_folds(shrink=(1 << 21) + 1),
     "wide fold": with_folds(limit=1 << 24),
+    "a limit below nothing": with_folds(limit=-5),
+    "a correlation beyond 1": with_traits(correlation=1_000_001),
+    "three ways": with_rules(direction=3),
     "far fold": with_folds(mean=-1 << 24),
     "narrow fold": with_folds(sd=(1 << 10) - 1),
     "far norm": with_norms(mean=1 << 40),
@@ -243,6 +246,8 @@ def test_the_published_mappings_are_within_the_bounds() -> None:
     """Of the method that columns know."""
     assert len(BY_COLUMNS) >= 2
     assert all(map(is_fit, BY_COLUMNS))
+    assert is_fit(with_traits(correlation=-1_000_000))
+    assert not is_fit(with_traits(correlation=-1_000_001))
 
 
 def test_what_cannot_be_inferred_alone_cannot_be_inferred_by_columns(sessions: list[Measures]) -> None:

@@ -72,6 +72,32 @@ def test_a_game_without_columns_is_walked(monkeypatch: pytest.MonkeyPatch) -> No
     assert by_columns(session_events()) is None
 
 
+def test_two_sessions_of_one_name_are_each_their_own() -> None:
+    """Whoever calls may hold a session twice, in two states of it."""
+    sessions = [
+        fold(session_events()),
+        fold(session_events(_THREE)),
+        fold([*session_events()[1:], abandoned()]),
+    ]
+    assert measure_all(sessions) == [measure(session) for session in sessions]
+
+
+def test_an_open_session_is_not_measured() -> None:
+    """As it is not one by one."""
+    with pytest.raises(AssertionError, match="once it is closed"):
+        measure_all([fold(session_events()[:-1])])
+
+
+def test_more_events_than_sums_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rather than wrapped around."""
+    events = columns_of([fold(session_events())])
+    monkeypatch.setattr("science.columns.measure._EVENTS_MAX", len(events.unit))
+    assert measured(events) != [None]
+    monkeypatch.setattr("science.columns.measure._EVENTS_MAX", len(events.unit) - 1)
+    with pytest.raises(AssertionError, match="take fewer"):
+        measured(events)
+
+
 def test_no_session_is_no_measure() -> None:
     """An empty batch."""
     assert measure_all([]) == []
