@@ -48,7 +48,8 @@ def test_its_tables_are_those_of_the_registries(path: Path) -> None:
 @pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(DOCS)))
 def test_its_links_lead_somewhere(path: Path) -> None:
     """Within the house; what is elsewhere is not asked for."""
-    links = [link for link in LINK.findall(path.read_text(encoding="utf-8")) if "://" not in link]
+    text = re.sub(r"`[^`]*`", "", path.read_text(encoding="utf-8"))  # what looks like a link in code is none
+    links = [link for link in LINK.findall(text) if "://" not in link]
     assert [link for link in links if not (path.parent / link).exists()] == []
 
 
