@@ -18,7 +18,7 @@ from agents.event_logger import EventLogger
 from benchmarks.scoring import PROTOCOLS
 from science.columns.events import Events, columns_of
 from science.columns.infer import infer_all
-from science.columns.measure import measured
+from science.columns.measure import clean_measures
 from science.mapping import load
 from science.measure import Measures, measure
 from science.profile import infer
@@ -40,7 +40,7 @@ def main() -> int:
         events = columns_of(sessions)
 
         def measures(sessions: Sequence[Session] = sessions, events: Events = events) -> list[Measures]:
-            found = zip(measured(events), sessions, strict=True)
+            found = zip(clean_measures(events), sessions, strict=True)
             return [measure(session) if one is None else one for one, session in found]
 
         def one_by_one(sessions: Sequence[Session] = sessions) -> list[bytes]:
@@ -57,7 +57,7 @@ def main() -> int:
             "games": games,
             "sessions": len(sessions),
             "events_per_session": round(len(events.unit) / len(sessions)),
-            "walked": sum(found is None for found in measured(events)),
+            "walked": sum(found is None for found in clean_measures(events)),
             "columns_ms": round(_milliseconds(lambda s=sessions: columns_of(s)) / len(sessions), 4),
             "one_by_one_ms": round(one, 4),
             "by_columns_ms": round(many, 4),

@@ -138,10 +138,8 @@ def normal_cdf(z: int) -> int:
     return CDF[cell] + (DENSITY[cell] * bracket >> 32)
 
 
-_QUANTILE_LIMIT = (
-    5  # beyond it the density is below 2**-19, and Q32 probabilities no longer tell points apart
-)
-_QUANTILE_STEPS = (
+QUANTILE_LIMIT = 5  # beyond it the density is below 2**-19, and Q32 probabilities no longer tell points apart
+QUANTILE_STEPS = (
     5  # Newton from the nearest table point: the error is squared by each, and starts below 2**-6
 )
 
@@ -154,12 +152,12 @@ def normal_quantile(p: int) -> int:
     assert 0 <= p <= Q32, f"a probability lies between 0 and 2**32, not at {p}"
     if 2 * p < Q32:
         return -normal_quantile(Q32 - p)
-    limit = _QUANTILE_LIMIT * _CDF_CELLS_PER_UNIT
+    limit = QUANTILE_LIMIT * _CDF_CELLS_PER_UNIT
     if p >= CDF[limit]:
-        return _QUANTILE_LIMIT * Q32
+        return QUANTILE_LIMIT * Q32
     cell = bisect_right(CDF, p, 0, limit) - 1
     z = cell << 27
-    for _ in range(_QUANTILE_STEPS):
+    for _ in range(QUANTILE_STEPS):
         nearest = (z + (Q32 >> 6)) >> 27
         step = ((p - normal_cdf(z)) << 32) // DENSITY[nearest]
         if not step:

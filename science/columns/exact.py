@@ -1,4 +1,4 @@
-"""The kernel over columns: the very steps of ``science/exact.py`` and ``science/estimate.py`` on int64.
+"""Sums by owner, logarithms and rounded quotients over columns: what boils events down, by the very steps of ``science/exact.py``.
 
 Rows belong to owners: ``owner`` says of each row, ascending, whose it is, 0 .. owners - 1.
 """

@@ -11,15 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from science.columns.events import Column, Mask
-from science.exact import CDF, DENSITY, MICRO, Q32
+from science.exact import CDF, DENSITY, MICRO, Q32, QUANTILE_LIMIT, QUANTILE_STEPS
 
 _Near = npt.NDArray[np.float64]
 
 _CUMULATIVE, _SLOPE = np.array(CDF, dtype=np.int64), np.array(DENSITY, dtype=np.int64)
 _CELL = 27  # log2 of a cell's width in Q32
 _LIMIT = len(CDF) - 1 << _CELL  # from where Phi is 1
-_QUANTILE_CELLS = 5 << 32 - _CELL
-_QUANTILE_STEPS = 5
+_QUANTILE_CELLS = QUANTILE_LIMIT << 32 - _CELL
 
 _SUMMANDS_MAX, _FACTORS_MAX = 64, 6
 
@@ -120,7 +119,7 @@ def normal_quantile(p: Column) -> Column:
     upper = np.maximum(p, Q32 - p)
     cell = np.searchsorted(_CUMULATIVE[:_QUANTILE_CELLS], upper, side="right") - 1
     z = cell << _CELL
-    for _ in range(_QUANTILE_STEPS):
+    for _ in range(QUANTILE_STEPS):
         nearest = (z + (1 << _CELL - 1)) >> _CELL
         step = ((upper - normal_cdf(z)) << 32) // _SLOPE[nearest]
         if not step.any():

@@ -24,7 +24,7 @@ from science.session import DIGEST_BYTES, DIGEST_HEAD, Entry, Session
 from science.vocabulary import EventVoided, Paused, Resumed
 from science.walk import Begun, Walk
 
-# A game that is not here is measured one session at a time.
+# A game that is not here is clean_measures one session at a time.
 _PLAYED: Mapping[str, Callable[[Plays], list[Played | None]]] = {
     "balloon_risk": balloon_risk.played,
     "memory_cards": memory_cards.played,
@@ -42,7 +42,7 @@ _TEARING = frozenset({EventVoided, Paused, Resumed})
 def measure_all(sessions: Sequence[Session]) -> list[Measures]:
     """The measures of closed sessions, in order."""
     whole = [is_whole(session) for session in sessions]
-    found = iter(measured(columns_of(list(compress(sessions, whole)))))
+    found = iter(clean_measures(columns_of(list(compress(sessions, whole)))))
     by_columns = [next(found) if goes else None for goes in whole]
     return [one or measure(session) for one, session in zip(by_columns, sessions, strict=True)]
 
@@ -52,7 +52,7 @@ def is_whole(session: Session) -> bool:
     return session.contiguous == len(session.entries) > 0 and None not in session.entries.values()
 
 
-def measured(events: Events) -> list[Measures | None]:
+def clean_measures(events: Events) -> list[Measures | None]:
     """The measures of every session, in order; None where one must be walked, because anything in it is odd."""
     assert len(events.unit) <= _EVENTS_MAX, (
         "sums over more events than that may leave int64: take fewer sessions"

@@ -28,7 +28,7 @@ from science.games.reaction_timer.play import (
     JUDGED,
     SLACK_US,
     Config,
-    conducted,
+    conduct_of,
 )
 from science.games.reaction_timer.sample import (
     BLOCK_TRIALS,
@@ -301,7 +301,7 @@ def _conducts(cut: _Cut) -> Iterator[Conduct]:
         _parts(list(zip(given, asked, strict=True)), cut.bounds(answered)),
         strict=True,
     )
-    return starmap(conducted, parts)
+    return starmap(conduct_of, parts)
 
 
 def _blocks(cut: _Cut) -> list[list[Block]]:

@@ -27,7 +27,7 @@ from science.vocabulary import KINDS
 if HAS_NUMPY := find_spec("numpy") is not None:
     from science.columns.events import columns_of
     from science.columns.infer import infer_all
-    from science.columns.measure import is_whole, measure_all, measured
+    from science.columns.measure import clean_measures, is_whole, measure_all
 
 ALL_KINDS = {
     kind: payload
@@ -85,7 +85,7 @@ def by_columns(sessions: list[Session], measures: list[Measures], profiles: list
             found = [one.canonical() for one in infer_all(measures, published)]
             assert found == [of_session[place] for of_session in profiles]
     whole = [session for session in sessions if is_whole(session)]
-    return sum(one is not None for one in measured(columns_of(whole)))
+    return sum(one is not None for one in clean_measures(columns_of(whole)))
 
 
 def libm_digest() -> str:

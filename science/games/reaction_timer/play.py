@@ -179,7 +179,7 @@ class ReactionPlay:
         """Counts for the quality score."""
         scored, answered = self.scored, ANSWERED[self.config.kind]
         valid = Counter(trial.rt_us for trial in scored if trial.outcome == "right")
-        return conducted(
+        return conduct_of(
             Counter(str(trial.outcome) for trial in scored),
             sorted([trial.rt_us for trial in scored if trial.rt_us is not None]),
             max(valid.values(), default=0),
@@ -316,7 +316,7 @@ ANSWERED: dict[str, frozenset[str]] = {
 }
 
 
-def conducted(
+def conduct_of(
     outcomes: Mapping[str, int],
     times_us: Sequence[int],
     commonest: int,

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from science.columns.events import columns_of
-from science.columns.measure import is_whole, measure_all, measured
+from science.columns.measure import clean_measures, is_whole, measure_all
 from science.event import Payload
 from science.games.balloon_risk.vocabulary import (
     Collected,
@@ -31,7 +31,7 @@ def fold_of(steps: list[Step], number: int = 0) -> Session:
 def goes(*sessions: Session) -> list[bool]:
     """Which of them go by columns. All are as the walk has them."""
     assert measure_all(sessions) == [measure(session) for session in sessions]
-    return [one is not None for one in measured(columns_of(sessions))]
+    return [one is not None for one in clean_measures(columns_of(sessions))]
 
 
 def people(seed: str, number: int) -> list[list[Step]]:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from science.columns.events import UNITS, columns_of
-from science.columns.measure import is_whole, measure_all, measured
+from science.columns.measure import clean_measures, is_whole, measure_all
 from science.event import Event, Response
 from science.games import GAMES
 from science.games.balloon_risk.vocabulary import Exploded, GameStarted, Pumped, Shown
@@ -42,7 +42,7 @@ def by_columns(events: list[Event]) -> Measures | None:
     assert measure_all([session]) == [measure(session)]
     if not is_whole(session):
         return None
-    (found,) = measured(columns_of([session]))
+    (found,) = clean_measures(columns_of([session]))
     assert found is None or found == measure(session)
     return found
 
@@ -92,10 +92,10 @@ def test_more_events_than_sums_hold_are_refused(monkeypatch: pytest.MonkeyPatch)
     """Rather than wrapped around."""
     events = columns_of([fold(session_events())])
     monkeypatch.setattr("science.columns.measure._EVENTS_MAX", len(events.unit))
-    assert measured(events) != [None]
+    assert clean_measures(events) != [None]
     monkeypatch.setattr("science.columns.measure._EVENTS_MAX", len(events.unit) - 1)
     with pytest.raises(AssertionError, match="take fewer"):
-        measured(events)
+        clean_measures(events)
 
 
 def test_no_session_is_no_measure() -> None:
@@ -209,7 +209,10 @@ def test_sessions_do_not_see_each_other() -> None:
     rng.shuffle(sessions)
     closed = [session for session in sessions if session.closed]
     assert measure_all(closed) == [measure(session) for session in closed]
-    assert sum(one is not None for one in measured(columns_of([s for s in closed if not s.missing()]))) > 40
+    assert (
+        sum(one is not None for one in clean_measures(columns_of([s for s in closed if not s.missing()])))
+        > 40
+    )
 
 
 def test_games_of_one_session_each_go_their_way() -> None:
@@ -221,7 +224,7 @@ def test_games_of_one_session_each_go_their_way() -> None:
     )
     sessions = [fold(sealed([known(one) for one in events])) for _, _, events in crowd(12, 7, *small)]
     assert measure_all(sessions) == [measure(session) for session in sessions]
-    found = [one for one in measured(columns_of(sessions)) if one is not None]
+    found = [one for one in clean_measures(columns_of(sessions)) if one is not None]
     assert len(found) > 8
     assert {len(one.games) for one in found} >= {1, len(GAMES)}  # some left early
 

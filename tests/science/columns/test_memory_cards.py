@@ -13,7 +13,7 @@ import tests.science.test_memory_cards as own
 from science.canonical import canonical
 from science.columns import memory_cards as columns
 from science.columns.events import columns_of
-from science.columns.measure import measure_all, measured
+from science.columns.measure import clean_measures, measure_all
 from science.estimate import sums
 from science.games.memory_cards.play import MemoryPlay
 from science.games.memory_cards.vocabulary import (
@@ -64,7 +64,7 @@ def compared(sessions: Sequence[Session]) -> list[Measures | None]:
     """
     walked = [measure(session) for session in sessions]
     assert measure_all(sessions) == walked
-    found = measured(columns_of(sessions))
+    found = clean_measures(columns_of(sessions))
     for one, other in zip(found, walked, strict=True):
         assert (one is None) == bool(other.findings), (other.session_id, other.findings)
         assert one is None or canonical(one) == canonical(other)
@@ -206,7 +206,7 @@ def test_longer_latencies_than_any_are_walked() -> None:
     for latency_us in ((1 << 30) - 1, 1 << 30, 1 << 40):
         session = session_of(bent(small(), CardFlipped, 2, latency_us=latency_us))
         assert measure_all([session]) == [measure(session)]
-        assert (measured(columns_of([session])) == [None]) == (latency_us >= 1 << 30)
+        assert (clean_measures(columns_of([session])) == [None]) == (latency_us >= 1 << 30)
 
 
 def test_places_beyond_all_tables_are_walked() -> None:
@@ -214,7 +214,7 @@ def test_places_beyond_all_tables_are_walked() -> None:
     steps = bent(practised(picks=1), RoundStarted, n_pairs=600, rows=30, cols=40)
     session = session_of(bent(steps, CardFlipped, 2, pos=1_100, face="z"))
     assert measure(session).findings == []
-    assert measured(columns_of([session])) == [None]
+    assert clean_measures(columns_of([session])) == [None]
     assert measure_all([session]) == [measure(session)]
 
 
@@ -239,7 +239,7 @@ def test_what_happens_beside_the_game_does_not_matter() -> None:
 
 def test_nobody_is_no_play() -> None:
     """No session, and no round."""
-    assert measured(columns_of([session_of([(0, GameStarted(config_of()))])])) != [None]
+    assert clean_measures(columns_of([session_of([(0, GameStarted(config_of()))])])) != [None]
     assert compared([]) == []
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from science.columns.events import columns_of
 from science.columns.exact import ln
-from science.columns.measure import is_whole, measure_all, measured
+from science.columns.measure import clean_measures, is_whole, measure_all
 from science.event import Payload
 from science.games.reaction_timer.vocabulary import (
     FalseStart,
@@ -54,7 +54,7 @@ def goes(*sessions: Session) -> list[bool]:
     """Which of them go by columns: those in which nothing was found, and something is scored. All are as the walk has them."""
     walked = [measure(session) for session in sessions]
     assert measure_all(sessions) == walked
-    found = [one is not None for one in measured(columns_of(sessions))]
+    found = [one is not None for one in clean_measures(columns_of(sessions))]
     assert found == [
         not one.findings and bool(one.games) and all(of.tally.scored for of in one.games) for one in walked
     ]
