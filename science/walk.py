@@ -6,6 +6,7 @@ missing, conflicting or voided is torn: it may have been any event, so the unit 
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -215,19 +216,20 @@ class Walk:
                 pass
 
     def _plan(self, seq: int, started: Started) -> None:
-        if sha256(started.protocol.encode()).hexdigest() != started.config_hash:
+        config_hash, planned = _planned_of(started.protocol)
+        if config_hash != started.config_hash:
             self._object("S3", seq, "config_hash is not the SHA-256 of the protocol")
-        try:
-            self._planned = msgspec.json.decode(started.protocol, type=_Protocol).games
-        except msgspec.DecodeError:
+        if planned is None:
             self._object("S3", seq, "the protocol does not say what is played")
+        else:
+            self._planned = list(planned)
 
     def _begin_play(self, seq: int, game: Game, start: Start) -> None:
         if self._open is not None:
             self._object("S2", seq, f"{game.name} starts while {self._open[0].name} is open")
             self._end_play(seq)
         try:
-            config = msgspec.json.decode(start.config, type=dict[str, object])
+            config = _config_of(start.config)
             play = game.begin(config, start)
         except msgspec.DecodeError:
             # without the error's own wording: it is the library's, and a profile would change with its version
@@ -257,3 +259,22 @@ class _Planned(msgspec.Struct, frozen=True):
 
 class _Protocol(msgspec.Struct, frozen=True):
     games: list[_Planned]
+
+
+# A fleet plays few protocols, so their texts are read once.
+
+
+@lru_cache(maxsize=256)
+def _planned_of(protocol: str) -> tuple[str, tuple[_Planned, ...] | None]:
+    """The SHA-256 of a protocol, and what it plans; None where it does not say."""
+    config_hash = sha256(protocol.encode()).hexdigest()
+    try:
+        return config_hash, tuple(msgspec.json.decode(protocol, type=_Protocol).games)
+    except msgspec.DecodeError:
+        return config_hash, None
+
+
+@lru_cache(maxsize=256)
+def _config_of(text: str) -> Mapping[str, object]:
+    """A configuration; whoever gets it leaves it as it is. Raises msgspec.DecodeError."""
+    return msgspec.json.decode(text, type=dict[str, object])
