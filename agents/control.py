@@ -1,5 +1,6 @@
 """The control plane's database: what must not stand in the log. SQLite by default, PostgreSQL by URL."""
 
+import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
@@ -7,6 +8,10 @@ from sqlalchemy import Column, Engine, LargeBinary, MetaData, String, Table, cre
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from streams.sqlite import turn_to_wal
+
+_PATIENCE_S = 30
 
 _TABLES = MetaData()
 
@@ -67,8 +72,9 @@ def open_control(url: str) -> Engine:
 
 def _harden(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     """Durable when committed, and a deleted key leaves no bytes behind."""
+    assert isinstance(connection, sqlite3.Connection)
     connection.isolation_level = None  # SQLAlchemy begins, not the driver
-    cursor = connection.cursor()
-    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    connection.execute(f"PRAGMA busy_timeout={1000 * _PATIENCE_S}")
+    turn_to_wal(connection, _PATIENCE_S)  # two doors may open a new folder at once
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA secure_delete=ON")

@@ -192,7 +192,7 @@ class SqliteLog:
         """Make the tables in a new file; refuse another program's file, and other partitions than were made."""
         if self._writer.execute("PRAGMA journal_mode").fetchone() != ("wal",):
             self._owned(self._writer)
-            self._turn_to_wal()
+            turn_to_wal(self._writer, self._timeout_s)
         with self._transaction() as connection:
             if not self._owned(connection):
                 for statement in TABLES.split(";"):
@@ -224,19 +224,6 @@ class SqliteLog:
         if application != 0 or connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is not None:
             raise LogUnavailable(f"{self._path} is another program's database: name another file")
         return False
-
-    def _turn_to_wal(self) -> None:
-        # SQLite does not wait for other processes here, whatever the timeout: they may be turning the same file.
-        deadline = time.monotonic() + self._timeout_s
-        while True:
-            try:
-                self._writer.execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.01)
-            else:
-                return
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -293,3 +280,20 @@ def _remedy(error: sqlite3.DatabaseError, path: Path) -> str:
             return "the file is damaged; restore it from a copy or an archive"
         case _:
             return "see to the disk, then try again"
+
+
+def turn_to_wal(connection: sqlite3.Connection, timeout_s: float) -> None:
+    """Write ahead in this file from now on. Raises sqlite3.OperationalError after so long.
+
+    SQLite does not wait for others here, whatever the busy timeout: they may be turning the same file.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return

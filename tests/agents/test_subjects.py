@@ -130,3 +130,21 @@ def test_two_doors_that_meet_a_participant_at_once_agree(tmp_path: Path) -> None
         thread.join()
     assert len(found) == 4
     assert len(set(found)) == 1
+
+
+def test_a_new_folder_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    """SQLite does not wait where a file is turned to write ahead: whoever opens it does."""
+    found: list[object] = []
+    start = threading.Barrier(6, timeout=10)
+
+    def meet() -> None:
+        for number in range(25):
+            start.wait()
+            found.append(open_control(f"sqlite:///{tmp_path / str(number)}"))
+
+    threads = [threading.Thread(target=meet, daemon=True) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(found) == 6 * 25
