@@ -138,7 +138,7 @@ def test_a_new_folder_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
     start = threading.Barrier(6, timeout=10)
 
     def meet() -> None:
-        for number in range(25):
+        for number in range(60):
             start.wait()
             found.append(open_control(f"sqlite:///{tmp_path / str(number)}"))
 
@@ -147,4 +147,4 @@ def test_a_new_folder_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert len(found) == 6 * 25
+    assert len(found) == 6 * 60
