@@ -132,7 +132,7 @@ def _conducts(balloons: Balloons, starts: Column) -> list[Conduct]:
     answers_us = np.append(balloons.wait_us, balloons.collect_us)
     of = np.append(balloons.balloon, np.arange(len(play)))[answers_us >= 0]
     answers_us = answers_us[answers_us >= 0]
-    whose, scored = play[of], np.diff(starts)
+    whose, sizes = play[of], np.diff(starts)
     ordered = (np.sort(whose << 30 | answers_us) & (1 << 30) - 1).tolist()
     ends = np.cumsum(counts(whose, plays)).tolist()
     slow = np.zeros(len(play), dtype=np.int64)
@@ -142,10 +142,10 @@ def _conducts(balloons: Balloons, starts: Column) -> list[Conduct]:
     columns = (
         np.diff(ends, prepend=0),
         counts(whose[answers_us < FLOOR_US], plays),
-        scored + timed_out,
+        sizes + timed_out,
         timed_out,
         sums(slow, play, plays),
-        (scored > 1) & (100 * commonest > 95 * scored),
+        (sizes > 1) & (100 * commonest > 95 * sizes),
     )
     failed = [("automaton",) if is_automaton(ordered[low:high]) else () for low, high in pairwise([0, *ends])]
     return list(map(Conduct, *[column.tolist() for column in columns], failed))
@@ -154,8 +154,8 @@ def _conducts(balloons: Balloons, starts: Column) -> list[Conduct]:
 def _lines(balloons: Balloons, value_c: Column, starts: Column) -> dict[str, list[Any]]:
     """By the names of ``Told``: the lines over the number of the balloon, and the collected of either half."""
     play, i, kept = balloons.play, balloons.i, np.where(balloons.exploded, 0, balloons.pumps)
-    has, scored = (~balloons.exploded).astype(np.int64), np.diff(starts)
-    place, half = np.arange(len(play)) - starts[play], scored[play] // 2
+    has, sizes = (~balloons.exploded).astype(np.int64), np.diff(starts)
+    place, half = np.arange(len(play)) - starts[play], sizes[play] // 2
 
     def of(*values: Column) -> list[list[int]]:
         return [np.add.reduceat(one, starts[:-1]).tolist() for one in values]
@@ -170,7 +170,7 @@ def _lines(balloons: Balloons, value_c: Column, starts: Column) -> dict[str, lis
         "trend": line(has, kept),
         "payoff": line(np.ones_like(i), kept * value_c),
         "early": moments(place < half),
-        "late": moments(place >= scored[play] - half),
+        "late": moments(place >= sizes[play] - half),
     }
 
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from science.columns.events import UNITS, Column, Mask, code_of
-from science.columns.exact import any_of, counts, sums
-from science.columns.plays import Plays
+from science.columns.events import Column, Mask, code_of
+from science.columns.exact import counts, sums
+from science.columns.plays import Plays, grammar
 from science.event import Payload
 from science.games.balloon_risk.play import NEXT, SLACK_US
 from science.games.balloon_risk.vocabulary import Collected, Exploded, Pumped, Shown, TimedOut
@@ -19,20 +19,7 @@ _SHOWN, _PUMPED, _COLLECTED, _EXPLODED, _TIMED_OUT = map(code_of, _KINDS)
 _LATENCY_MAX_US = 600_000_000  # by schema; a logarithm below 2**37
 
 
-def _grammar() -> Mask:
-    """Which kind may follow which, and (last) which may be the first, so that no balloon is left without an end."""
-    after = {kind: state for (_, kind), state in NEXT.items()}
-    allowed = np.zeros((len(UNITS) + 1, len(UNITS)), dtype=np.bool_)
-    for before in (None, *_KINDS):
-        state = "idle" if before is None else after[before]
-        for kind in _KINDS:
-            is_dropped = kind is Shown and state != "idle"
-            row = len(UNITS) if before is None else code_of(before)
-            allowed[row, code_of(kind)] = (state, kind) in NEXT and not is_dropped
-    return allowed
-
-
-_FOLLOWS = _grammar()
+_FOLLOWS = grammar(NEXT, Shown)
 
 
 class Balloons(NamedTuple):
@@ -54,16 +41,6 @@ class Balloons(NamedTuple):
     collect_us: Column
     wait_us: Column
     balloon: Column
-
-
-def _lawful(plays: Plays) -> Plays:
-    """Only what is a row of whole balloons, one after the other: from here on every row is of the play whose balloon was shown last."""
-    unit, owner = plays.events.unit[plays.rows], plays.owner
-    is_first = np.diff(owner, prepend=-1) > 0
-    is_last = np.append(is_first[1:], True)[: len(unit)]
-    fine = _FOLLOWS[np.where(is_first, len(UNITS), np.roll(unit, 1)), unit]
-    fine &= ~(is_last & ((unit == _SHOWN) | (unit == _PUMPED)))
-    return plays.without(any_of(~fine, owner, len(plays.begun)))
 
 
 class _Rows(NamedTuple):
@@ -131,7 +108,7 @@ def _is_fine(plays: Plays, rows: _Rows) -> Mask:
 
 def scored(plays: Plays) -> Balloons | None:
     """The balloons of the plays to which no invariant (B1-B9) nor a note applies; None where there is none at all."""
-    plays = _lawful(plays)
+    plays = plays.lawful(_FOLLOWS)
     rows, plays_of_all = _rows(plays), len(plays.begun)
     if rows is None:
         return None

@@ -36,12 +36,13 @@ _CODE = {payload_type: code for code, payload_type in enumerate(UNITS)}
 class Events(NamedTuple):
     """The whole events of closed sessions: session by session, each in ``seq`` order from 0 without a gap or a conflict.
 
-    ``sessions`` are their ids, each with how it was closed. One value an event: ``session`` (0, 1, ..., ascending), ``t_us``, ``unit`` (what happened, as its place in ``UNITS``; -1 for an
-    event of the frame), ``schema`` (its place in ``schemas``, each with the
-    kind it is of) and ``digest`` (a row of ``DIGEST_BYTES`` bytes). ``starts`` are the rows at
-    which the sessions begin, and one past the last. ``fields`` are those of each kind of unit event, in the order of its rows: integers,
-    booleans as 0 and 1, text as its place in ``words`` (one place a text), None as -1. ``frame`` are the frame's events by row, in order. A schema is of one
-    kind.
+    ``sessions`` are their ids, each with how it was closed; ``starts`` are the rows at which they begin, and one past the last.
+
+    One value an event: ``session`` (0, 1, ..., ascending), ``t_us``, ``unit`` (what happened, as its place in ``UNITS``; -1 for an event of
+    the frame), ``schema`` (its place in ``schemas``, each with the one kind it is of) and ``digest`` (a row of ``DIGEST_BYTES`` bytes).
+
+    ``fields`` are those of each kind of unit event, in the order of its rows: integers, booleans as 0 and 1, text as its place in
+    ``words`` (one place a text), None as -1. ``frame`` are the frame's events by row, in order.
     """
 
     sessions: Sequence[tuple[str, str]]

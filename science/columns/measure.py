@@ -24,7 +24,7 @@ from science.session import DIGEST_BYTES, DIGEST_HEAD, Entry, Session
 from science.vocabulary import EventVoided, Paused, Resumed
 from science.walk import Begun, Walk
 
-# A game that is not here is clean_measures one session at a time.
+# A game that is not here is measured one session at a time.
 _PLAYED: Mapping[str, Callable[[Plays], list[Played | None]]] = {
     "balloon_risk": balloon_risk.played,
     "memory_cards": memory_cards.played,

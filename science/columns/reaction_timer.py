@@ -1,6 +1,6 @@
 """Reaction timer over columns: of plays in which nothing is odd, what ``science/games/reaction_timer`` makes of them one by one.
 
-The checks of its ``play`` stand here once more (``_trials``, ``_is_coarse``, ``_is_kept``). Bounds: a session has fewer than 2**12
+The checks of its ``play`` stand here once more (``_trials``, ``_is_lawful``, ``_is_kept``). Bounds: a session has fewer than 2**12
 trials; of its trials reaction times and foreperiods are below 2**30 us, logarithms and speeds below 2**37 in Q32. So sums over a
 session of their products with one another do not fit into int64 (``_products`` does), those over a block of five of two times do.
 """
@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from science.columns.events import UNITS, Column, Mask, code_of
-from science.columns.exact import borders, counts, ln
-from science.columns.plays import Played, Plays
+from science.columns.events import Column, Mask, code_of
+from science.columns.exact import any_of, borders, counts, ln
+from science.columns.plays import Played, Plays, grammar
 from science.commitment import revealed_integers
 from science.estimate import Clusters, covariances
 from science.event import Payload
@@ -26,6 +26,7 @@ from science.games.reaction_timer.play import (
     COARSE_US,
     FLOOR_US,
     JUDGED,
+    NEXT,
     SLACK_US,
     Config,
     conduct_of,
@@ -52,16 +53,7 @@ from science.walk import Begun
 
 _KINDS = (TrialStarted, StimulusShown, FalseStart, Responded, Missed)
 _TRIAL, _SHOWN, _EARLY, _RESPONDED, _MISSED = [code_of(kind) for kind in _KINDS]
-_NOTHING = len(UNITS)  # comes before the first and after the last
-
-_FOLLOWS = np.zeros(
-    (_NOTHING + 1, _NOTHING + 1), dtype=np.bool_
-)  # after the first of two the second may come
-for _end in (_EARLY, _RESPONDED, _MISSED):
-    _FOLLOWS[_end, [_TRIAL, _NOTHING]] = True
-_FOLLOWS[_NOTHING, _TRIAL] = True
-_FOLLOWS[_TRIAL, [_SHOWN, _EARLY]] = True
-_FOLLOWS[_SHOWN, [_RESPONDED, _MISSED]] = True
+_FOLLOWS = grammar(NEXT, TrialStarted)
 
 _OUTCOMES = ("right", "wrong", "missed", "false_start", "anticipation", "rejected", "commission")
 _OUTCOME = {outcome: place for place, outcome in enumerate(_OUTCOMES)}
@@ -117,17 +109,10 @@ def played(plays: Plays) -> list[Played | None]:
 
 def _trials(plays: Plays) -> _Trials:
     """The trials of the plays no event of which is odd."""
-    events, configs = plays.events, [of.play.config for of in plays.begun]
-    odd = np.zeros(len(configs), dtype=np.bool_)
-    unit = events.unit[plays.rows]
-    edge = np.diff(plays.owner, prepend=-1, append=-1) != 0
-    before = np.where(edge[:-1], _NOTHING, np.roll(unit, 1))
-    after = np.where(edge[1:], _NOTHING, np.roll(unit, -1))
-    odd[plays.owner[~(_FOLLOWS[before, unit] & _FOLLOWS[unit, after])]] = True
-
+    plays = plays.lawful(_FOLLOWS)
     # From here on every trial is whole: it starts, and then it is a false start, or it is shown and then responded to or missed.
-    whole = ~odd[plays.owner]
-    rows, unit, owner = plays.rows[whole], unit[whole], plays.owner[whole]
+    events, rows, owner = plays.events, plays.rows, plays.owner
+    configs, unit = [of.play.config for of in plays.begun], events.unit[rows]
     start = np.flatnonzero(unit == _TRIAL)
     shown = unit[start + 1] == _SHOWN
     end = start + 1 + shown
@@ -168,7 +153,7 @@ def _trials(plays: Plays) -> _Trials:
     )
     for of_kind, (has, _) in row_of.items():
         is_odd |= has & (field(of_kind, "i") != number)
-    odd[owner[is_odd]] = True
+    odd = any_of(is_odd, owner, len(configs))
     pressed = np.select(
         [rt_us < FLOOR_US, asked == _NONE, key == asked],
         [_OUTCOME["anticipation"], _OUTCOME["commission"], _RIGHT],

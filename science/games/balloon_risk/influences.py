@@ -1,6 +1,6 @@
 """Balloon risk: how far each balloon moves the metrics that a trait may rest on (``science/estimate.py``)."""
 
-from science.estimate import Singles, combined, difference
+from science.estimate import combined, cv_influences, difference
 from science.exact import MICRO, Q32, micro_ratio
 from science.games.balloon_risk.sample import Gathered
 from science.survival import ln_influences
@@ -13,17 +13,11 @@ def influences(balloons: Gathered) -> dict[str, list[int]]:
         found["balloon.ln_intended_km"] = ln_influences(balloons.curve, balloons.fates)
     kept, latencies = balloons.kept, balloons.latencies
     if kept.count >= 3 and kept.total:
-        found["balloon.cv_adj"] = _of_ratio(kept)
+        found["balloon.cv_adj"] = cv_influences(kept)
     if latencies.count >= 10:
         found["balloon.mean_ln_latency"] = latencies.mean_influences(Q32)
         found["balloon.sd_ln_latency"] = latencies.sd_influences(Q32)
     return found | _after_outcomes(balloons)
-
-
-def _of_ratio(pumps: Singles) -> list[int]:
-    """Of SD over mean."""
-    sd, mean = pumps.sd_micro(), micro_ratio(pumps.total, pumps.count)
-    return combined((MICRO, mean, pumps.sd_influences()), (-sd * MICRO, mean * mean, pumps.mean_influences()))
 
 
 def _after_outcomes(balloons: Gathered) -> dict[str, list[int]]:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from science.estimate import Clusters
-from science.exact import MICRO, Q32, micro_ratio
+from science.estimate import cv_influences
+from science.exact import Q32, micro_ratio
 from science.games.reaction_timer.sample import Gathered
 
 
@@ -20,16 +20,8 @@ def influences(of: Gathered) -> dict[str, list[int]]:
             found["rt.post_slow_recovery"] = of.after_slow.mean_influences(Q32)
     if of.logarithms.count >= 10:
         found["rt.sd_ln"] = of.logarithms.sd_influences(Q32)
-        found["rt.cv"] = _of_ratio(of.times)
+        found["rt.cv"] = cv_influences(of.times, 1_000)
     return found
-
-
-def _of_ratio(times: Clusters) -> list[int]:
-    """Of SD over mean."""
-    sd, mean = times.sd_micro(1_000), times.mean_micro(1_000)
-    by_sd, by_mean = times.sd_influences(1_000), times.mean_influences(1_000)
-    less, square = -sd * MICRO, mean * mean
-    return [MICRO * x // mean + less * y // square for x, y in zip(by_sd, by_mean, strict=True)]
 
 
 def _of_lapses(lapses: Sequence[tuple[int, int]]) -> dict[str, list[int]]:

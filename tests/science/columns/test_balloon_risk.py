@@ -20,6 +20,7 @@ from science.games.balloon_risk.vocabulary import (
 from science.measure import measure
 from science.session import Session
 from tests.science.builders import TYPICAL, Balloon, Step, abandoned, events_of, fold, session_steps
+from tests.science.test_balloon_risk import THREE, bent, committed
 
 
 def fold_of(steps: list[Step], number: int = 0) -> Session:
@@ -119,59 +120,51 @@ def test_no_corruption_makes_columns_and_walk_differ() -> None:
     assert 10 < sum(found) < len(found) - 100
 
 
-PLAIN: list[Balloon] = [(3, "collected"), (2, "exploded"), (4, "collected")]
-
-
-def bent(kind: type[Payload], n: int = 1, **fields: object) -> list[Step]:
-    """A plain game with some fields of the n-th payload of this kind changed."""
-    steps = session_steps(PLAIN)
-    place = [at for at, (_, payload) in enumerate(steps) if isinstance(payload, kind)][n - 1]
-    steps[place] = steps[place][0], msgspec.structs.replace(steps[place][1], **fields)
-    return steps
+PLAIN = session_steps(THREE)
 
 
 def with_end(*payloads: Payload) -> list[Step]:
     """A plain game whose last balloon, of four pumps, ends by these."""
-    steps = session_steps([*PLAIN[:2], (4, "unfinished")])
+    steps = session_steps([*THREE[:2], (4, "unfinished")])
     place = [at for at, (_, payload) in enumerate(steps) if isinstance(payload, Pumped)][-1]
     return [*steps[: place + 1], *((steps[place][0], payload) for payload in payloads), *steps[place + 1 :]]
 
 
 def test_a_plain_game_goes_by_columns() -> None:
     """Or the next test would show nothing."""
-    assert goes(fold_of(session_steps(PLAIN))) == [True]
-    assert goes(fold_of(bent(Pumped, onset_t_us=1_950_000))) == [True]  # 50 ms early
+    assert goes(fold_of(PLAIN)) == [True]
+    assert goes(fold_of(bent(PLAIN, Pumped, onset_t_us=1_950_000))) == [True]  # 50 ms early
     assert goes(fold_of(with_end(TimedOut(3)))) == [True]
-    assert goes(fold_of(session_steps(PLAIN, max_pumps=5))) == [True]
-    assert goes(fold_of(session_steps(PLAIN, max_pumps=4, burst_law="geometric"))) == [True]
-    assert goes(fold_of(session_steps(PLAIN, planned=2, practice=1))) == [True]
+    assert goes(fold_of(session_steps(THREE, max_pumps=5))) == [True]
+    assert goes(fold_of(session_steps(THREE, max_pumps=4, burst_law="geometric"))) == [True]
+    assert goes(fold_of(session_steps(THREE, planned=2, practice=1))) == [True]
 
 
 @pytest.mark.parametrize(
     "steps",
     [
-        pytest.param(bent(Shown, i=2), id="another first"),
-        pytest.param(bent(Shown, 2, i=3), id="one left out"),
-        pytest.param(bent(Shown, 2, max_pumps=13), id="another size"),
-        pytest.param(bent(Shown, 2, value_per_pump_c=6), id="another value"),
-        pytest.param(bent(Pumped, 2, i=2), id="of another balloon"),
-        pytest.param(bent(Pumped, 2, k=3), id="another pump"),
+        pytest.param(bent(PLAIN, Shown, i=2), id="another first"),
+        pytest.param(bent(PLAIN, Shown, 2, i=3), id="one left out"),
+        pytest.param(bent(PLAIN, Shown, 2, max_pumps=13), id="another size"),
+        pytest.param(bent(PLAIN, Shown, 2, value_per_pump_c=6), id="another value"),
+        pytest.param(bent(PLAIN, Pumped, 2, i=2), id="of another balloon"),
+        pytest.param(bent(PLAIN, Pumped, 2, k=3), id="another pump"),
         pytest.param(session_steps([(5, "exploded")], max_pumps=4), id="beyond the largest"),
-        pytest.param(bent(Exploded, at_pump=1), id="burst elsewhere"),
-        pytest.param(bent(Collected, pumps=2), id="other pumps"),
-        pytest.param(bent(Collected, earned_c=14), id="other money"),
-        pytest.param(bent(Collected, 2, bank_c=36), id="another bank"),
-        pytest.param(session_steps(PLAIN, max_pumps=4), id="the last pump without a burst"),
-        pytest.param(session_steps([(0, "collected"), *PLAIN]), id="no pump"),
-        pytest.param(session_steps([(0, "exploded"), *PLAIN]), id="burst without a pump"),
-        pytest.param(bent(Pumped, 2, latency_us=-1), id="before it was possible"),
-        pytest.param(bent(Pumped, 2, latency_us=600_000_001), id="longer than the schema has it"),
-        pytest.param(bent(Pumped, onset_t_us=1_949_999), id="onset before its cause"),
-        pytest.param(bent(Collected, onset_t_us=0), id="onset before the pumps"),
-        pytest.param(session_steps(PLAIN, planned=2), id="more than planned"),
+        pytest.param(bent(PLAIN, Exploded, at_pump=1), id="burst elsewhere"),
+        pytest.param(bent(PLAIN, Collected, pumps=2), id="other pumps"),
+        pytest.param(bent(PLAIN, Collected, earned_c=14), id="other money"),
+        pytest.param(bent(PLAIN, Collected, 2, bank_c=36), id="another bank"),
+        pytest.param(session_steps(THREE, max_pumps=4), id="the last pump without a burst"),
+        pytest.param(session_steps([(0, "collected"), *THREE]), id="no pump"),
+        pytest.param(session_steps([(0, "exploded"), *THREE]), id="burst without a pump"),
+        pytest.param(bent(PLAIN, Pumped, 2, latency_us=-1), id="before it was possible"),
+        pytest.param(bent(PLAIN, Pumped, 2, latency_us=600_000_001), id="longer than the schema has it"),
+        pytest.param(bent(PLAIN, Pumped, onset_t_us=1_949_999), id="onset before its cause"),
+        pytest.param(bent(PLAIN, Collected, onset_t_us=0), id="onset before the pumps"),
+        pytest.param(session_steps(THREE, planned=2), id="more than planned"),
         pytest.param(with_end(), id="no end"),
         pytest.param(with_end(TimedOut(3), TimedOut(3)), id="two ends"),
-        pytest.param(session_steps([(2, "unfinished"), *PLAIN]), id="an end left out"),
+        pytest.param(session_steps([(2, "unfinished"), *THREE]), id="an end left out"),
         pytest.param(session_steps([(2, "timed_out")]), id="none scored"),
         pytest.param(session_steps([], planned=1), id="none played"),
     ],
@@ -198,7 +191,7 @@ def test_what_one_play_does_without_a_balloon_is_no_other_play_s(
     head: list[Step], has_balloons: bool
 ) -> None:
     """Its rows stand between those of its neighbours in the batch, and are of neither's balloons."""
-    plain = session_steps(PLAIN, planned=9)
+    plain = session_steps(THREE, planned=9)
     odd = [*plain[:2], *head, *(plain[2:] if has_balloons else plain[-2:])]
     sessions = [fold_of(plain), fold_of(odd, 1), fold_of(plain, 2), fold_of(odd, 3)]
     assert goes(*sessions) == [True, False, True, False]
@@ -216,13 +209,6 @@ def test_clean_and_corrupted_plays_do_not_see_each_other() -> None:
         goes(*[session for session in sessions if is_whole(session)])
 
 
-def committed(points: str, **fields: object) -> list[Step]:
-    """A plain game with its burst points committed to and revealed."""
-    completion = msgspec.structs.replace(GameCompleted("finished", "salt", points), **fields)
-    commit = sha256(f"salt\n{points}".encode()).hexdigest()
-    return session_steps(PLAIN, seed_commit=commit, completion=completion)
-
-
 @pytest.mark.parametrize(
     ("steps", "is_clean"),
     [
@@ -234,12 +220,12 @@ def committed(points: str, **fields: object) -> list[Step]:
         (committed("[4,2]"), False),
         (committed("[4,2,null]"), False),
         (committed(f"[4,2,{10**30}]"), True),
-        (committed("[4,2,5]", reveal_seed="pepper"), False),
-        (committed("[4,2,5]", reveal_seed=None), False),
-        (committed("[4,2,5]", reveal_burst_points=None), False),
-        (session_steps(PLAIN, seed_commit="0" * 64, completion=None), False),
-        (session_steps(PLAIN, seed_commit="0" * 64, completion=None, planned=4), True),
-        (session_steps(PLAIN, seed_commit="0" * 64, planned=4), True),
+        (bent(committed("[4,2,5]"), GameCompleted, reveal_seed="pepper"), False),
+        (bent(committed("[4,2,5]"), GameCompleted, reveal_seed=None), False),
+        (bent(committed("[4,2,5]"), GameCompleted, reveal_burst_points=None), False),
+        (session_steps(THREE, seed_commit="0" * 64, completion=None), False),
+        (session_steps(THREE, seed_commit="0" * 64, completion=None, planned=4), True),
+        (session_steps(THREE, seed_commit="0" * 64, planned=4), True),
     ],
 )
 def test_a_commitment_is_kept_or_the_session_is_walked(steps: list[Step], is_clean: bool) -> None:
