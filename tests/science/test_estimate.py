@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from science.estimate import Clusters, Singles, combined, covariances, difference, sums
+from science.estimate import Clusters, Singles, combined, covariances, cv_influences, difference, sums
 from science.exact import MICRO, Q32
 from science.survival import curve_of, intended_pumps, ln_influences
 
@@ -94,6 +94,21 @@ def test_influences_are_derivatives(seed: int) -> None:
         sd = derivative(groups, weighted_sd, unit) / Q32 * MICRO
         assert found.sd_influences(Q32)[unit] == pytest.approx(sd, abs=2)
     assert found.mean_influences(Q32)[0] == found.sd_influences(Q32)[0] == 0
+
+
+def weighted_cv(values, weights):  # type: ignore[no-untyped-def]  # of arrays
+    return weighted_sd(values, weights) / weighted_mean(values, weights)
+
+
+@pytest.mark.parametrize("unit_of", [1, 1_000])
+def test_the_influences_of_sd_over_mean_are_its_derivatives(unit_of: int) -> None:
+    """Whatever the values count in."""
+    groups = [[9], [4, 7], [5], [8, 8, 1], [6]]
+    found = cv_influences(clusters([[unit_of * x for x in group] for group in groups]), unit_of)
+    for unit, influence in enumerate(found):
+        assert influence == pytest.approx(derivative(groups, weighted_cv, unit) * MICRO, abs=2)
+    if unit_of == 1:
+        assert cv_influences(clusters(groups)) == found
 
 
 @given(GROUPS)
