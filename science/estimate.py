@@ -101,7 +101,7 @@ def combined(*terms: tuple[int, int, Sequence[int]]) -> list[int]:
     return [sum(column) for column in zip(*scaled, strict=True)]
 
 
-def cv_influences(values: Clusters | Singles, unit: int = 1) -> list[int]:
+def cv_influences(values: Clusters | Singles, unit: int) -> list[int]:
     """The influences of SD over mean. There are at least two values, and their sum is positive."""
     sd, mean = values.sd_micro(unit), values.mean_micro(unit)
     by_sd, by_mean = values.sd_influences(unit), values.mean_influences(unit)

@@ -13,7 +13,7 @@ def influences(balloons: Gathered) -> dict[str, list[int]]:
         found["balloon.ln_intended_km"] = ln_influences(balloons.curve, balloons.fates)
     kept, latencies = balloons.kept, balloons.latencies
     if kept.count >= 3 and kept.total:
-        found["balloon.cv_adj"] = cv_influences(kept)
+        found["balloon.cv_adj"] = cv_influences(kept, 1)
     if latencies.count >= 10:
         found["balloon.mean_ln_latency"] = latencies.mean_influences(Q32)
         found["balloon.sd_ln_latency"] = latencies.sd_influences(Q32)
