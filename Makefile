@@ -35,7 +35,7 @@ check: env
 
 # The tables of the pages, from the registries.
 docs: env
-	KYMOGRAPH_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/house/test_docs.py
+	KYMOGRAPH_WRITE_DOCS=1 $(BIN)/python -m pytest -q tests/house/test_docs.py tests/telemetry/test_metrics.py
 
 # Whether the numbers can be signed: recovery of known traits, coverage of every interval; about 15 minutes on 2 cores.
 science: env

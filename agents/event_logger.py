@@ -54,6 +54,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     suggestion: str | None = None
 
 
+Sealed = list[tuple[Event, Message]]
+"""An event as the log takes it, last; one in the seed's form brings those it implies."""
+
+
 class EventLogger:
     """Appends events to the log, with a verdict for each."""
 
@@ -90,13 +94,7 @@ class EventLogger:
         """Append a batch; one verdict an event, in order. Raises LogUnavailable: then nothing is known to be kept, and the
         same batch may be sent again. Raises ControlUnavailable before anything is appended.
         """
-        try:
-            sealed = [self._seal(event) for event in events]
-        except SQLAlchemyError as error:
-            message = (
-                f"the control database cannot be used ({error.__cause__ or error}): send the same batch again"
-            )
-            raise ControlUnavailable(message) from error
+        sealed = [self.seal(event) for event in events]
         messages = [message for part in sealed if not isinstance(part, Verdict) for _, message in part]
         positions = iter(self._log.append(EVENTS.name, messages))
         verdicts = []
@@ -106,7 +104,7 @@ class EventLogger:
                 continue
             placed = [(event, next(positions)) for event, _ in part]  # a seed event brings those it implies
             event, position = placed[-1]
-            known = [self._is_known(event) for event, _ in placed]
+            known = [self.is_known(event) for event, _ in placed]
             verdicts.append(
                 Verdict(
                     status="duplicate" if known[-1] else "accepted",
@@ -117,8 +115,32 @@ class EventLogger:
                     offset=position.offset,
                 )
             )
-        self._vitals.count(processed=len(verdicts), errors=sum(v.status == "rejected" for v in verdicts))
+        self.count(processed=len(verdicts), errors=sum(v.status == "rejected" for v in verdicts))
         return verdicts
+
+    def seal(self, event: Mapping[str, object] | bytes) -> Sealed | Verdict:
+        """What to append for one event, or why nothing; nothing is appended yet. Raises ControlUnavailable."""
+        try:
+            return self._seal(event)
+        except SQLAlchemyError as error:
+            message = (
+                f"the control database cannot be used ({error.__cause__ or error}): send the same batch again"
+            )
+            raise ControlUnavailable(message) from error
+
+    def is_known(self, event: Event) -> bool:
+        """Whether this very event came before, as far as the bounded memory reaches."""
+        identity = (event.session_id, event.seq)
+        known = self._seen.get(identity) == event.digest
+        self._seen[identity] = event.digest
+        self._seen.move_to_end(identity)
+        if len(self._seen) > _REMEMBERED_MAX:
+            self._seen.popitem(last=False)
+        return known
+
+    def count(self, *, processed: int, errors: int) -> None:
+        """Of the seed's six figures: what came, and what was refused."""
+        self._vitals.count(processed=processed, errors=errors)
 
     def close_session(self, session_id: str, reason: Literal["timeout", "gaps", "input_ended"]) -> None:
         """Write ``session.abandoned``: what stands before it in the log is the session. Raises LogUnavailable."""
@@ -134,7 +156,7 @@ class EventLogger:
 
     # ------------------------------------------------------------------------------------------------ one event
 
-    def _seal(self, event: Mapping[str, object] | bytes) -> list[tuple[Event, Message]] | Verdict:
+    def _seal(self, event: Mapping[str, object] | bytes) -> Sealed | Verdict:
         """Check, pseudonymise and encode; what to append, or why not."""
         try:
             if isinstance(event, bytes):
@@ -214,16 +236,6 @@ class EventLogger:
         value = self._codec.encode(kind, fields)
         event = self._codec.decode(value)
         return event, Message(event.session_id.encode(), value)
-
-    def _is_known(self, event: Event) -> bool:
-        """Whether this very event came before, as far as the bounded memory reaches."""
-        identity = (event.session_id, event.seq)
-        known = self._seen.get(identity) == event.digest
-        self._seen[identity] = event.digest
-        self._seen.move_to_end(identity)
-        if len(self._seen) > _REMEMBERED_MAX:
-            self._seen.popitem(last=False)
-        return known
 
 
 def _check_object(event: object) -> None:

@@ -39,7 +39,7 @@ class MetricExtractor:
 
     def advance(self, row: SessionRow | None, record: Record) -> Advance:
         """Apply one record to the row of its key. A record applied before changes nothing and says again what it said."""
-        session_id = _session_id(record)
+        session_id = session_id_of(record.key, record.partition)
         if session_id is None:
             message = "the record's key is no session id, or not one of this partition"
             flaw = Flaw(
@@ -75,10 +75,9 @@ def metrics_of(row: SessionRow, partition: int) -> SessionMetrics:
     )
 
 
-def _session_id(record: Record) -> str | None:
+def session_id_of(key: bytes, partition: int) -> str | None:
     """The session of a record's key; None where no session has such a key, or not in this partition."""
-    key = record.key
-    if _SESSION_ID.fullmatch(key) is None or partition_of(key, PARTITIONS) != record.partition:
+    if _SESSION_ID.fullmatch(key) is None or partition_of(key, PARTITIONS) != partition:
         return None
     return key.decode()
 

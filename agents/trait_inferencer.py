@@ -1,12 +1,14 @@
 """TraitInferencer: the metrics of a closed session in, its profile by one mapping out."""
 
+from collections.abc import Sequence
 from hashlib import sha256
 
 import msgspec
 
+from science.columns.infer import infer_all
 from science.mapping import Published
 from science.measure import Measures
-from science.profile import infer
+from science.profile import Profile, infer
 from streams.records import SessionMetrics, TraitProfile
 
 
@@ -24,7 +26,18 @@ class TraitInferencer:
 
     def infer(self, metrics: SessionMetrics) -> TraitProfile:
         """The profile: canonical bytes, and beside them where they come from."""
-        profile = infer(msgspec.json.decode(metrics.measures, type=Measures), self._published).canonical()
+        measures = msgspec.json.decode(metrics.measures, type=Measures)
+        return self._record(metrics, infer(measures, self._published))
+
+    def infer_all(
+        self, metrics: Sequence[SessionMetrics], measures: Sequence[Measures]
+    ) -> list[TraitProfile]:
+        """The profiles of many sessions, by columns; ``measures`` are those that the records hold."""
+        profiles = infer_all(measures, self._published)
+        return [self._record(*one) for one in zip(metrics, profiles, strict=True)]
+
+    def _record(self, metrics: SessionMetrics, inferred: Profile) -> TraitProfile:
+        profile = inferred.canonical()
         return TraitProfile(
             session_id=metrics.session_id,
             mapping=self.mapping,

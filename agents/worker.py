@@ -1,66 +1,142 @@
 """The Faust worker: the agents over Kafka. The only importer of Faust, and it decides nothing.
 
-Faust keeps membership, assignment, the changelog's recovery and the commits. Its guarantees end there, so one rule is ours: an
-event is acknowledged in offset order, after the broker has acknowledged both what it made us send and the changelog of its row.
-Whatever fails ends the process before the acknowledgement, and the redelivery mends it (``agents/scoring.py``).
+Faust keeps membership, assignment and the commits; what is folded, and what must be durable before a commit, is ``agents/live.py``.
+Faust's cost is by the message, so that the log's records reach the agent a fetched chunk at a time. A worker's memory of a partition
+lasts as long as it owns it: every rebalance begins anew from the changelog, which holds all that was committed.
+
+Whatever fails ends the process before the commit, and the redelivery mends it.
 """
 
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterable, Awaitable
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import faust
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
 
-from agents.scoring import Scoring
-from agents.tables import ROW_FORMAT, freeze, thaw
-from streams.log import Record
-from streams.partitioner import partition_of
-from streams.topics import (
-    CHANGELOG,
-    DEAD_LETTERS,
-    EVENTS,
-    LETTER_BYTES_MAX,
-    PARTITIONS,
-    SESSION_METRICS,
-    TRAIT_PROFILES,
-)
+from agents.live import Live
+from agents.partition import Records
+from streams.log import Log
+from streams.topics import EVENTS, LETTER_BYTES_MAX, PARTITIONS
 
-APP_ID, _TABLE = f"kymograph-worker-v{ROW_FORMAT}", "sessions"
-assert CHANGELOG.name == f"{APP_ID}-{_TABLE}-changelog", "Faust names a table's changelog by app and table"
+APP_ID = "kymograph-worker-v2"
 
-_QUEUE_MAX = 1_000
-_COMMIT_EVERY, _COMMIT_INTERVAL_S = 1_000, 1.0
+_ROUND_S = 1.0
+_CHUNK_RECORDS = 8_000
+_CHUNKS_WAITING = 8
+_FETCH_BYTES = 4 * 1_048_576
 
 _log = logging.getLogger(__name__)
 
-_Pending = tuple[
-    Any, list[Awaitable[Any]]
-]  # a Faust event, and what must be durable before it is acknowledged
+
+class _Consumer(driver.Consumer):
+    """Faust's consumer, with chunks of the log for messages, and commits that follow the rounds of ``Live``."""
+
+    app: Any
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109  # Faust's name
+        """A message for every partition that was fetched: its records, under the offset of the last."""
+        waited: Any = await self._wait_next_records(timeout)
+        records, active = waited
+        generation, live = self.app.consumer_generation_id, self.app.live
+        if records is None or self.should_stop:
+            return
+        if not self.flow_active:
+            await self.perform_seek()
+            return
+        for tp, fetched in records.items():
+            if active is not None and tp not in active:
+                continue
+            for at in range(0, len(fetched), _CHUNK_RECORDS):
+                if not self._flows(generation):
+                    return
+                chunk = live.generation, _records(fetched[at : at + _CHUNK_RECORDS])
+                yield tp, _message(tp, chunk, fetched[at], generation)
+
+    def _flows(self, generation: int) -> bool:
+        """What is left out because it does not is read by ``Live.take``, or fetched anew from what was committed."""
+        return self.flow_active and self.app.consumer_generation_id == generation
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """A full queue holds the fetching up by itself."""
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Remember what was known of the partitions before any record of them comes."""
+        try:
+            await self._off_loop(self._own, {tp.partition for tp in assigned if tp.topic == EVENTS.name})
+        except Exception as error:  # noqa: BLE001  # nothing can be folded without it
+            end(error)
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    def _own(self, partitions: set[int]) -> None:
+        live, log = self.app.live, self.app.log_port
+        committed = log.committed(APP_ID, EVENTS.name)
+        self.app.begins = {
+            TP(EVENTS.name, number): live.own(number, committed.get(number, 0))
+            for number in sorted(partitions)
+        }
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Commit what can be, and forget."""
+        await self.commit()
+        self.app.live.disown()
+        await super().on_partitions_revoked(revoked)
+
+    async def perform_seek(self) -> None:
+        """To what was committed, or further back where less is remembered than that."""
+        await super().perform_seek()
+        for tp, begin in self.app.begins.items():
+            committed = self._committed_offset[tp]
+            if committed is not None and begin < committed:
+                await self.seek(tp, begin)
+
+    async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """A round: what was folded is made durable, and then its offsets are committed."""
+        try:
+            made = self.app.live.prepare()
+            if made is None:
+                return False
+            await self._off_loop(made.write, self.app.log_port)
+            offsets = {TP(EVENTS.name, partition): offset for partition, offset in made.offsets.items()}
+            committed: bool = await self._commit_offsets(offsets)
+        except Exception as error:  # noqa: BLE001  # not durable: not committed
+            end(error)
+        self.app.begins = {}
+        return committed
+
+    async def _off_loop(self, call: Any, *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self.app.writer, call, *arguments)
 
 
-class _DurableTable(faust.Table[bytes, bytes]):
-    """Keeps the future of the last changelog message, which a stock table drops (traps C.3)."""
-
-    last_sent: Any = None
-
-    def on_key_set(self, key: bytes, value: bytes) -> None:
-        """Send the row to the changelog, and remember the promise."""
-        self.last_sent = self.send_changelog(self.partition_for_key(key), key, value)
+class _Transport(driver.Transport):
+    Consumer = _Consumer
 
 
-def run(bootstrap_servers: str, scoring: Scoring, *, folder: Path) -> None:
+class _AsFetched(faust.Schema):  # type: ignore[type-arg]
+    """A chunk needs no decoding by Faust."""
+
+    def loads_key(self, app: Any, message: Any, **_: Any) -> Any:
+        return message.key
+
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
+        return message.value
+
+
+def run(bootstrap_servers: str, live: Live, log: Log, *, folder: Path) -> None:
     """Score what is on Kafka until SIGTERM or SIGINT; ``folder`` takes what Faust keeps beside. Ends the process."""
     folder.mkdir(parents=True, exist_ok=True)
-    app = create_app(bootstrap_servers, scoring, folder=folder)
+    app = create_app(bootstrap_servers, live, log, folder=folder)
     faust.Worker(app, loglevel="WARNING", quiet=True, redirect_stdouts=False).execute_from_commandline()
 
 
-def create_app(bootstrap_servers: str, scoring: Scoring, *, folder: Path) -> Any:
+def create_app(bootstrap_servers: str, live: Live, log: Log, *, folder: Path) -> Any:
     """The app with its one agent. Every option that matters is spelled here, so that no variable of Faust's own changes it."""
-    app = faust.App(
+    app: Any = faust.App(
         APP_ID,
         broker=[f"kafka://{server.strip()}" for server in bootstrap_servers.split(",")],
         store="memory://",
@@ -68,99 +144,76 @@ def create_app(bootstrap_servers: str, scoring: Scoring, *, folder: Path) -> Any
         key_serializer="raw",
         value_serializer="raw",
         processing_guarantee="at_least_once",
-        consumer_auto_offset_reset="earliest",
+        consumer_auto_offset_reset="earliest",  # what is gone is noticed by ``Live``
+        consumer_max_fetch_size=_FETCH_BYTES,
+        broker_max_poll_records=_CHUNK_RECORDS * PARTITIONS,
+        broker_check_crcs=True,
         broker_session_timeout=10.0,  # a killed worker's partitions are taken over after this
         broker_heartbeat_interval=3.0,
         broker_rebalance_timeout=30.0,
-        broker_commit_every=_COMMIT_EVERY,
-        broker_commit_interval=_COMMIT_INTERVAL_S,
+        broker_commit_every=1 << 40,
+        broker_commit_interval=_ROUND_S,
         producer_acks=-1,
         producer_max_request_size=LETTER_BYTES_MAX,
         producer_request_timeout=60.0,
         stream_wait_empty=False,
+        stream_buffer_maxsize=_CHUNKS_WAITING,
         table_standby_replicas=0,
         topic_allow_declare=False,
         topic_disable_leader=True,
         topic_partitions=PARTITIONS,
         web_enabled=False,
-        Table=_DurableTable,
     )
-    rows: Any = app.Table(_TABLE, key_type=bytes, value_type=bytes, partitions=PARTITIONS)
-    sinks = {
-        topic.name: app.topic(topic.name, key_type=bytes, value_type=bytes)
-        for topic in (SESSION_METRICS, TRAIT_PROFILES, DEAD_LETTERS)
-    }
-    acknowledging = _Acknowledging()
-    events = app.topic(EVENTS.name, key_type=bytes, value_type=bytes, acks=True)
+    app.transport = _Transport(app.conf.broker_consumer, app)
+    app.live, app.log_port, app.begins = live, log, {}
+    app.writer = ThreadPoolExecutor(1)
+    events = app.topic(EVENTS.name, schema=_AsFetched(key_type=bytes, value_type=bytes), acks=False)
 
-    @app.agent(events, concurrency=1)
+    @app.agent(events, concurrency=1)  # type: ignore[untyped-decorator]
     async def score(stream: Any) -> None:
-        unacknowledged: AsyncIterable[Any] = stream.noack().events()
-        async for event in unacknowledged:
+        chunks: AsyncIterator[Any] = stream.noack().events()
+        async for event in chunks:
+            generation, records = event.message.value
+            partition = event.message.partition
             try:
-                record = _record(event.message)
-                frozen = rows.get(record.key)
-                scored = scoring.advance(thaw(frozen) if frozen is not None else None, record)
-                pending = [
-                    await _send(sinks[topic], message.key, message.value) for topic, message in scored.sends
-                ]
-                if scored.row is not None:
-                    rows[record.key] = freeze(
-                        scored.row
-                    )  # a repeat too: the changelog may have missed the first
-                    pending.append(rows.last_sent)
-                await acknowledging.put(stream, event, pending)
-            except Exception as error:  # noqa: BLE001  # Faust would acknowledge the event and go on without it (traps A.2)
-                _end(error)
+                if generation == live.generation and live.owns(partition):
+                    live.take(partition, records)
+            except Exception as error:  # noqa: BLE001  # Faust would go on without the chunk (traps A.2)
+                end(error)
+            await asyncio.sleep(0)
 
     return app
 
 
-async def _send(sink: Any, key: bytes, value: bytes) -> Awaitable[Any]:
-    """Hand a message to the producer; what comes back is done when the broker has it."""
-    promise: Awaitable[Any] = await sink.send(key=key, value=value, partition=partition_of(key, PARTITIONS))
-    return promise
-
-
-class _Acknowledging:
-    """One task a partition, so that acknowledgements keep the order of offsets (Faust commits past gaps; traps C.2)."""
-
-    def __init__(self) -> None:
-        self._queues: dict[int, asyncio.Queue[_Pending]] = {}
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def put(self, stream: Any, event: Any, pending: list[Awaitable[Any]]) -> None:
-        """Acknowledge the event once all of it is durable. Waits while too many are in flight."""
-        partition = event.message.partition
-        if partition not in self._queues:
-            self._queues[partition] = asyncio.Queue(_QUEUE_MAX)
-            self._tasks.append(asyncio.create_task(_acknowledge(stream, self._queues[partition])))
-        await self._queues[partition].put((event, pending))
-
-
-async def _acknowledge(stream: Any, queue: asyncio.Queue[_Pending]) -> None:
-    while True:
-        event, pending = await queue.get()
-        try:
-            for promise in pending:
-                await promise
-            await stream.ack(event)
-        except Exception as error:  # noqa: BLE001  # not durable: not acknowledged
-            _end(error)
-
-
-def _record(message: Any) -> Record:
-    return Record(
-        topic=message.topic,
-        partition=message.partition,
-        offset=message.offset,
-        key=message.key or b"",
-        value=message.value or b"",
-        time_ms=int(1000 * message.timestamp),
+def _records(fetched: list[Any]) -> Records:
+    return Records(
+        [one.offset for one in fetched],
+        [one.timestamp for one in fetched],
+        [one.key or b"" for one in fetched],
+        [one.value or b"" for one in fetched],
     )
 
 
-def _end(error: Exception) -> None:
-    """Stop at once, as kill -9 would: nothing of what failed is acknowledged, and the next start repeats it."""
+def _message(tp: TP, chunk: tuple[int, Records], first: Any, generation: int) -> Any:
+    """A chunk as one message; Faust passes by what is not of its own ``generation``."""
+    return ConsumerMessage(
+        tp.topic,
+        tp.partition,
+        chunk[1].offsets[-1],
+        first.timestamp / 1000,
+        first.timestamp_type,
+        [],
+        None,
+        chunk,  # type: ignore[arg-type]  # Faust hands it on as it is
+        None,
+        0,
+        0,
+        tp,
+        generation_id=generation,
+    )
+
+
+def end(error: Exception) -> None:
+    """Stop at once, as kill -9 would: nothing of what failed is committed, and the next start repeats it."""
     _log.critical("the worker ends, nothing is lost: %r", error, exc_info=error)
     os._exit(1)

@@ -2,7 +2,18 @@
 
 import click
 
-from cli import demo, importing, publishing, reading, reliability, running, simulating, upkeep
+from cli import (
+    demo,
+    importing,
+    letters,
+    publishing,
+    reading,
+    reliability,
+    running,
+    simulating,
+    upkeep,
+    watching,
+)
 from cli.options import Front
 from telemetry.version import ENGINE_VERSION
 
@@ -35,5 +46,7 @@ for command in (
     publishing.lock,
     upkeep.migrate,
     upkeep.config,
+    letters.dlq,
+    watching.lag,
 ):
     main.add_command(command)

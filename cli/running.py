@@ -34,8 +34,7 @@ def worker(data: str | None, log: str | None, *, as_json: bool) -> None:
     settings = settings_of(data, log or "kafka")
     check_topics(settings)
     with house(settings) as parts:
-        scoring = parts.scoring()
-    run(settings.kafka_bootstrap_servers, scoring, folder=settings.data_dir)
+        run(settings.kafka_bootstrap_servers, parts.live(), parts.log, folder=settings.data_dir)
 
 
 @click.command()

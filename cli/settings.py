@@ -38,6 +38,20 @@ class Settings(BaseSettings):
     control_url: str | None = Field(
         None, description="SQLAlchemy URL of the control plane; none: SQLite in the data folder"
     )
+    inbox_dead_letters_max_consecutive: int = Field(
+        1_000,
+        ge=1,
+        description="so many refused records of the inbox in a row are diverted; one more stops it",
+    )
+    inbox_dead_letters_max_ratio: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="how large a part of the inbox's last records may be refused; 1: all of them",
+    )
+    inbox_dead_letters_window: int = Field(
+        2_000, ge=1, description="how many records of the inbox the ratio is taken over"
+    )
     mapping: str = Field("core@1.0.0", description="the mapping that sessions are scored by")
 
     @field_validator("data_dir", mode="before")

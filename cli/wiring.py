@@ -7,7 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agents.event_logger import EventLogger
+from agents.live import Live
 from agents.local import LocalWorker, RowTable
+from agents.metric_extractor import MetricExtractor
+from agents.partition import Scorer
 from agents.replayer import Replayer
 from agents.scoring import Scoring
 from agents.trait_inferencer import TraitInferencer
@@ -17,6 +20,7 @@ from projections.clickhouse import ClickHouseStore
 from projections.projector import GROUP, Projected, Projector
 from science.mapping import load
 from streams.codec import Codec
+from streams.columns import ColumnDecoder
 from streams.log import Log, LogUnavailable
 from streams.sqlite import SqliteLog
 
@@ -69,6 +73,11 @@ class House:
     def scoring(self) -> Scoring:
         """The agents over one record."""
         return Scoring(self.codec, [self.inferencer()])
+
+    def live(self) -> Live:
+        """The agents over the partitions of a worker."""
+        extractor = MetricExtractor(self.codec)
+        return Live(self.log, Scorer(self.codec, ColumnDecoder(), extractor, [self.inferencer()]))
 
     def logger(self) -> EventLogger:
         """The door."""

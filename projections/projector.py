@@ -17,7 +17,7 @@ from projections.store import Store, StoreUnavailable
 from science.event import Event
 from streams.codec import Unreadable
 from streams.log import Log, LogUnavailable, Record
-from streams.records import DeadLetter, SessionMetrics, TraitProfile
+from streams.records import DeadLetter, LiveWindows, SessionMetrics, TraitProfile
 from streams.topics import DEAD_LETTERS, EVENTS, SESSION_METRICS, TRAIT_PROFILES
 
 GROUP = "kymograph-projector"
@@ -34,7 +34,7 @@ class Reader(Protocol):
     def decode(self, value: bytes) -> Event:
         """The event. Raises Unreadable."""
 
-    def decode_record(self, value: bytes) -> SessionMetrics | TraitProfile | DeadLetter:
+    def decode_record(self, value: bytes) -> SessionMetrics | TraitProfile | LiveWindows | DeadLetter:
         """The house's own record. Raises Unreadable."""
 
 
@@ -166,6 +166,8 @@ class Projector:
                 return profile_rows(profile)
             case DeadLetter() as letter:
                 return (dead_letter_row(letter, partition=record.partition, offset=record.offset),)
+            case LiveWindows():
+                return ()  # no table holds them yet, and none of the topics that are read
 
 
 def _source(topic: str, starts: dict[int, int], reached: dict[int, int]) -> str:

@@ -17,7 +17,7 @@ from science.checks import Flaw, Shape, flaw_between, shape_of, shown
 from science.event import Event, Payload
 from science.fields import Field
 from science.kinds import KINDS
-from streams.records import RECORDS, DeadLetter, SessionMetrics, TraitProfile
+from streams.records import RECORDS, DeadLetter, LiveWindows, SessionMetrics, TraitProfile
 from streams.schemas import Registry, Schema
 
 EVENT_BYTES_MAX = 65_536
@@ -28,7 +28,7 @@ _CONFLUENT = b"\x00"
 # What fastavro raises on bytes that are no such record. Anything else is a surprise and is reported as one.
 _MALFORMED = (EOFError, IndexError, KeyError, OverflowError, StopIteration, TypeError, ValueError)
 
-HouseRecord = SessionMetrics | TraitProfile | DeadLetter
+HouseRecord = SessionMetrics | TraitProfile | LiveWindows | DeadLetter
 
 
 class Unreadable(Exception):

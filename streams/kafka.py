@@ -25,9 +25,10 @@ from kafka.errors import KafkaError as AdminError
 from kafka.errors import TopicAlreadyExistsError
 
 from streams import kafka_options
+from streams.kafka_record import record_of
 from streams.log import LogUnavailable, Message, OffsetsLost, Position, Record, UnknownPartition
 from streams.partitioner import partition_of
-from streams.topics import TOPICS, Topic
+from streams.topics import DEAD_LETTERS, LETTER_BYTES_MAX, TOPICS, Topic
 
 # Both clients talk through Python's logging; unless a program asks to hear them, they are silent.
 LOGGER = logging.getLogger("kymograph.kafka")
@@ -38,6 +39,7 @@ APPEND_RECORDS = 10_000
 CONSUME_RECORDS = 1_000
 WAIT_S = 0.1
 IDLE_READERS_MAX = 2
+BYTES_MAX = {DEAD_LETTERS.name: LETTER_BYTES_MAX - 1_000}
 
 # librdkafka marks the errors that it finds itself with an underscore; they are public.
 END_OF_PARTITION = KafkaError._PARTITION_EOF  # noqa: SLF001
@@ -117,11 +119,13 @@ class KafkaLog:
             self._counts[topic] = len(described.partitions)
         return self._counts[topic]
 
+    def first_offsets(self, topic: str) -> dict[int, int]:
+        """The first offset that is kept, of every partition. Raises LogUnavailable, UnknownPartition."""
+        return {partition: first for partition, (first, _) in self._all_watermarks(topic).items()}
+
     def end_offsets(self, topic: str) -> dict[int, int]:
         """The end offset of every partition. Raises LogUnavailable, UnknownPartition."""
-        places = [TopicPartition(topic, partition) for partition in range(self.partitions(topic))]
-        with self._reader(topic) as reader:
-            return {place.partition: self._watermarks(reader, place)[1] for place in places}
+        return {partition: end for partition, (_, end) in self._all_watermarks(topic).items()}
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """The next offset to read, of every partition that the group has committed on the broker.
@@ -161,18 +165,15 @@ class KafkaLog:
         """
         with self._admin() as admin:
             there = set(admin.list_topics())
-            missing = {
-                topic.name: kafka_options.new_topic(topic, replication_factor=replication_factor)
-                for topic in self._topics
-                if topic.name not in there
-            }
-            for name, wanted in missing.items():
+            missing = [topic for topic in self._topics if topic.name not in there]
+            for topic in missing:
+                wanted = kafka_options.new_topic(topic, replication_factor=replication_factor)
                 try:
-                    admin.create_topics({name: wanted}, wait_for_metadata=True)
+                    admin.create_topics({topic.name: wanted}, wait_for_metadata=True)
                 except TopicAlreadyExistsError:
                     # Another process creates them too.
-                    admin.wait_for_topics([name])
-        return list(missing)
+                    admin.wait_for_topics([topic.name])
+        return [topic.name for topic in missing]
 
     def check_topics(self, *, replication_factor: int = 1) -> list[str]:
         """How the topics of the cluster differ from the table, a sentence each. Raises LogUnavailable."""
@@ -208,7 +209,7 @@ class KafkaLog:
                         assert offset >= at, "a partition is read in order"
                         at = offset + 1
                         if offset < end:
-                            yield _record(message, place, offset)
+                            yield record_of(message, place.topic, place.partition)
                     elif error.code() == END_OF_PARTITION:
                         at = max(at, offset)
                     elif error.code() in LOST:
@@ -220,6 +221,11 @@ class KafkaLog:
                     deadline = time.monotonic() + self._timeout_s
                 elif time.monotonic() > deadline:
                     raise self._unavailable(f"no records of {place.topic}/{place.partition} from offset {at}")
+
+    def _all_watermarks(self, topic: str) -> dict[int, tuple[int, int]]:
+        places = [TopicPartition(topic, partition) for partition in range(self.partitions(topic))]
+        with self._reader(topic) as reader:
+            return {place.partition: self._watermarks(reader, place) for place in places}
 
     def _watermarks(self, reader: Consumer, place: TopicPartition) -> tuple[int, int]:
         """The first offset that is kept, and the end offset."""
@@ -235,14 +241,15 @@ class KafkaLog:
             producer = self._producing(topic)
             try:
                 for number, (message, partition) in enumerate(zip(messages, places, strict=True)):
-                    assert len(message.key) + len(message.value) <= kafka_options.RECORD_BYTES_MAX
+                    assert len(message.key) + len(message.value) <= BYTES_MAX.get(
+                        topic, kafka_options.RECORD_BYTES_MAX
+                    )
 
                     def take(error: KafkaError | None, report: Delivered, number: int = number) -> None:
                         reports.append((number, error, report.offset()))
 
-                    self._produce(
-                        producer, TopicPartition(topic, partition), message=message, on_delivery=take
-                    )
+                    place = TopicPartition(topic, partition)
+                    self._produce(producer, place, message=message, on_delivery=take)
                     produced += 1
             finally:
                 # Each record gets a report within delivery.timeout.ms, good or bad. Waiting for all leaves none behind
@@ -267,8 +274,8 @@ class KafkaLog:
         deadline = time.monotonic() + self._timeout_s
         while True:
             try:
-                key, value = message.key, message.value
-                producer.produce(place.topic, value, key, place.partition, on_delivery=on_delivery)
+                what = message.value, message.key, place.partition
+                producer.produce(place.topic, *what, on_delivery=on_delivery, headers=list(message.headers))
             except BufferError:
                 if time.monotonic() > deadline:
                     raise self._unavailable("the queue of records to send stays full") from None
@@ -317,6 +324,7 @@ class KafkaLog:
         with self._lock:
             if self._producer is None:
                 options = kafka_options.producer(self._servers, timeout_ms=self._timeout_ms)
+                options["message.max.bytes"] = LETTER_BYTES_MAX  # a topic's own limit is the broker's
                 producer = Producer(options, logger=LOGGER)
                 # To ask for the topic opens the connection; without it the first record waits a second for a timer.
                 producer.list_topics(topic, timeout=self._timeout_s)
@@ -389,12 +397,3 @@ class KafkaLog:
         return LogUnavailable(
             f"Kafka at {self._servers}: {what}: see whether the broker runs and can be reached there, then try again"
         )
-
-
-def _record(message: Delivered, place: TopicPartition, offset: int) -> Record:
-    """A record as the port gives it: an absent key or value is empty."""
-    key, value = message.key() or b"", message.value() or b""
-    time_ms = message.timestamp()[1]
-    return Record(
-        topic=place.topic, partition=place.partition, offset=offset, key=key, value=value, time_ms=time_ms
-    )

@@ -13,6 +13,7 @@ Promises
   key keep their order. If it raises, some of the records may have been written: appending the same again is safe, because
   repeats have no effect on a profile.
 - ``read`` gives what was appended, in offset order. A record whose bytes changed since is given with ``intact=False``.
+- Headers come back as they were given, in order. Nothing that a profile depends on stands in them.
 - ``commit`` is durable when it returns.
 - What cannot be reached raises ``LogUnavailable``; a topic or partition that does not exist raises ``UnknownPartition``; a
   start below what is kept raises ``OffsetsLost`` and never jumps. Whatever raises changes no state of the reader.
@@ -22,6 +23,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
+
+from streams.headers import Headers
 
 
 class Position(msgspec.Struct, frozen=True, order=True):
@@ -37,6 +40,7 @@ class Message(msgspec.Struct, frozen=True):
 
     key: bytes
     value: bytes
+    headers: Headers = ()
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +53,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     value: bytes
     time_ms: int
     intact: bool = True
+    headers: Headers = ()
 
 
 class LogUnavailable(Exception):
@@ -74,6 +79,9 @@ class Log(Protocol):
 
     def partitions(self, topic: str) -> int:
         """How many partitions the topic has."""
+
+    def first_offsets(self, topic: str) -> dict[int, int]:
+        """The first offset that is kept, of every partition; the end offset where none is."""
 
     def end_offsets(self, topic: str) -> dict[int, int]:
         """The end offset of every partition."""

@@ -36,6 +36,7 @@ class MemoryLog:
                         key=message.key,
                         value=message.value,
                         time_ms=time_ms,
+                        headers=message.headers,
                     )
                 )
                 positions.append(Position(topic, partition, offset))
@@ -52,6 +53,10 @@ class MemoryLog:
     def partitions(self, topic: str) -> int:
         """How many partitions the topic has. Raises UnknownPartition."""
         return len(self._topic(topic))
+
+    def first_offsets(self, topic: str) -> dict[int, int]:
+        """0 of every partition: nothing is let go. Raises UnknownPartition."""
+        return dict.fromkeys(range(self.partitions(topic)), 0)
 
     def end_offsets(self, topic: str) -> dict[int, int]:
         """The end offset of every partition. Raises UnknownPartition."""

@@ -31,6 +31,17 @@ class TraitProfile(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     engine_version: str
 
 
+class LiveWindows(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Windows of a partition's sessions (``science/windows.py``) that changed, as they are at ``last_offset``: canonical JSON, rows of
+    session_id, width_us, index and the window's own fields.
+    """
+
+    partition: int
+    last_offset: int
+    windows: bytes
+    engine_version: str
+
+
 class DeadLetter(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A message that could not be taken, whole, with what is wrong and what to do."""
 
@@ -47,8 +58,9 @@ class DeadLetter(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     engine_version: str
 
 
-RECORDS: dict[str, type[SessionMetrics | TraitProfile | DeadLetter]] = {
+RECORDS: dict[str, type[SessionMetrics | TraitProfile | LiveWindows | DeadLetter]] = {
     "session_metrics": SessionMetrics,
     "trait_profile": TraitProfile,
+    "live_windows": LiveWindows,
     "dead_letter": DeadLetter,
 }

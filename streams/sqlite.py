@@ -17,13 +17,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from streams.headers import packed, unpacked
 from streams.log import LogUnavailable, Message, OffsetsLost, Position, Record, UnknownPartition
 from streams.partitioner import partition_of
 from streams.topics import TOPICS, Topic
 
 # Marks the file as ours, so that no other program's database is written into: "Kymo" in ASCII.
 APPLICATION_ID = 0x4B796D6F
-VERSION = 1
+VERSION = 2  # 1 had no headers
 PAGE_ROWS = 500
 
 TABLES = """
@@ -34,6 +35,7 @@ CREATE TABLE partitions (
 CREATE TABLE records (
     topic TEXT NOT NULL, "partition" INTEGER NOT NULL, "offset" INTEGER NOT NULL,
     key BLOB NOT NULL, value BLOB NOT NULL, time_ms INTEGER NOT NULL, crc INTEGER NOT NULL,
+    headers BLOB NOT NULL DEFAULT X'',
     PRIMARY KEY (topic, "partition", "offset")
 ) WITHOUT ROWID;
 CREATE TABLE committed (
@@ -41,9 +43,11 @@ CREATE TABLE committed (
     PRIMARY KEY ("group", topic, "partition")
 ) WITHOUT ROWID;
 """
+ADD_HEADERS = "ALTER TABLE records ADD COLUMN headers BLOB NOT NULL DEFAULT X''"
 # The casts: a row that somebody changed may hold any type.
 PAGE = """
-SELECT "offset", CAST(key AS BLOB), CAST(value AS BLOB), CAST(time_ms AS INTEGER), crc FROM records
+SELECT "offset", CAST(key AS BLOB), CAST(value AS BLOB), CAST(time_ms AS INTEGER), crc, CAST(headers AS BLOB)
+FROM records
 WHERE topic = ? AND "partition" = ? AND "offset" >= ? AND "offset" < ? ORDER BY "offset" LIMIT ?
 """
 COMMIT = """
@@ -89,10 +93,11 @@ class SqliteLog:
             for partition, message in parted:
                 offset = ends[partition]
                 ends[partition] = offset + 1
-                key, value = message.key, message.value
-                rows.append((topic, partition, offset, key, value, time_ms, _crc(key, value, time_ms)))
+                key, value, headers = message.key, message.value, packed(message.headers)
+                crc = _crc(key, value, time_ms, headers)
+                rows.append((topic, partition, offset, key, value, time_ms, crc, headers))
                 positions.append(Position(topic, partition, offset))
-            connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
             connection.executemany(
                 'UPDATE partitions SET end_offset = ? WHERE topic = ? AND "partition" = ?',
                 [(ends[partition], topic, partition) for partition in {partition for partition, _ in parted}],
@@ -115,6 +120,10 @@ class SqliteLog:
             return self._partitions[topic]
         except KeyError:
             raise UnknownPartition(f"no topic {topic}; there are {', '.join(self._partitions)}") from None
+
+    def first_offsets(self, topic: str) -> dict[int, int]:
+        """0 of every partition: nothing is let go. Raises UnknownPartition."""
+        return dict.fromkeys(range(self.partitions(topic)), 0)
 
     def end_offsets(self, topic: str) -> dict[int, int]:
         """The end offset of every partition. Raises LogUnavailable, UnknownPartition."""
@@ -152,12 +161,13 @@ class SqliteLog:
         while at < end:
             with self._reading() as connection:
                 rows = connection.execute(PAGE, (topic, partition, at, end, PAGE_ROWS)).fetchall()
-            for offset, key, value, time_ms, crc in rows:
+            for offset, key, value, time_ms, crc, blob in rows:
                 if offset != at:
                     raise OffsetsLost(
                         f"{self._path}: offsets {at} to {offset - 1} of {topic}/{partition} are gone"
                     )
                 at += 1
+                headers = unpacked(blob)
                 yield Record(
                     topic=topic,
                     partition=partition,
@@ -165,7 +175,8 @@ class SqliteLog:
                     key=key,
                     value=value,
                     time_ms=time_ms,
-                    intact=_crc(key, value, time_ms) == crc,
+                    intact=headers is not None and _crc(key, value, time_ms, blob) == crc,
+                    headers=headers or (),
                 )
             if not rows:
                 raise OffsetsLost(f"{self._path}: offsets {at} to {end - 1} of {topic}/{partition} are gone")
@@ -191,13 +202,17 @@ class SqliteLog:
     def _prepare(self) -> None:
         """Make the tables in a new file; refuse another program's file, and other partitions than were made."""
         if self._writer.execute("PRAGMA journal_mode").fetchone() != ("wal",):
-            self._owned(self._writer)
+            self._version(self._writer)
             turn_to_wal(self._writer, self._timeout_s)
         with self._transaction() as connection:
-            if not self._owned(connection):
+            version = self._version(connection)
+            if version is None:
                 for statement in TABLES.split(";"):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            elif version == 1:
+                connection.execute(ADD_HEADERS)
+            if version != VERSION:
                 connection.execute(f"PRAGMA user_version = {VERSION}")
             for topic, count in self._partitions.items():
                 made = len(self._ends(connection, topic))
@@ -210,20 +225,20 @@ class SqliteLog:
                 rows = [(topic, partition) for partition in range(made, count)]
                 connection.executemany("INSERT INTO partitions VALUES (?, ?, 0)", rows)
 
-    def _owned(self, connection: sqlite3.Connection) -> bool:
-        """Whether the file is a log already; False for an empty one. Raises LogUnavailable for any other."""
+    def _version(self, connection: sqlite3.Connection) -> int | None:
+        """Of the log that the file is; None for an empty one. Raises LogUnavailable for any other."""
         application = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if (application, version) == (APPLICATION_ID, VERSION):
-            return True
+        version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        if application == APPLICATION_ID and 1 <= version <= VERSION:
+            return version
         if application == APPLICATION_ID:
             raise LogUnavailable(
-                f"{self._path} was written by another version of Kymograph ({version}, this one reads {VERSION}): "
+                f"{self._path} was written by another version of Kymograph ({version}, this one reads up to {VERSION}): "
                 "use that version"
             )
         if application != 0 or connection.execute("SELECT 1 FROM sqlite_schema").fetchone() is not None:
             raise LogUnavailable(f"{self._path} is another program's database: name another file")
-        return False
+        return None
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -256,8 +271,8 @@ class SqliteLog:
             raise LogUnavailable(f"{self._path}: {error}: {_remedy(error, self._path)}") from error
 
 
-def _crc(key: bytes, value: bytes, time_ms: int) -> int:
-    return zlib.crc32(value, zlib.crc32(key, zlib.crc32(b"%d" % time_ms)))
+def _crc(key: bytes, value: bytes, time_ms: int, headers: bytes = b"") -> int:
+    return zlib.crc32(headers, zlib.crc32(value, zlib.crc32(key, zlib.crc32(b"%d" % time_ms))))
 
 
 def _remedy(error: sqlite3.DatabaseError, path: Path) -> str:

@@ -66,12 +66,28 @@ AUDIT = Topic(
     key="session id",
     meaning="who read, rebuilt, verified or erased what",
 )
+LIVE_WINDOWS = Topic(
+    name="kymograph.live-windows.v1",
+    retention_ms=24 * HOUR_MS,
+    key="a partition of the log",
+    meaning="what happens in sessions that are under way, by 10 and 60 seconds",
+)
 CHANGELOG = Topic(
-    name="kymograph-worker-v1-sessions-changelog",  # Faust's rule: app, table, "changelog"
+    name="kymograph.changelog.v2",
     retention_ms=None,
     cleanup_policy="compact",
-    key="session id",
-    meaning="the worker's rows of sessions: a cache that can be made again from the log",
+    key="an owner's name, and a number",
+    meaning="what a worker knows of its partitions: a cache that can be made again from the log",
 )
 
-TOPICS = (INBOX, EVENTS, DEAD_LETTERS, SESSION_METRICS, TRAIT_PROFILES, CONTROL, AUDIT, CHANGELOG)
+TOPICS = (
+    INBOX,
+    EVENTS,
+    DEAD_LETTERS,
+    SESSION_METRICS,
+    TRAIT_PROFILES,
+    LIVE_WINDOWS,
+    CONTROL,
+    AUDIT,
+    CHANGELOG,
+)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,15 @@ UNITS: tuple[type[Payload], ...] = tuple(
     if payload_type not in _FRAME
 )
 _CODE = {payload_type: code for code, payload_type in enumerate(UNITS)}
+_NAMES = [payload_type.__struct_fields__ for payload_type in UNITS]
+_TYPES = [
+    [set(get_args(hint) or (hint,)) for hint in map(get_type_hints(payload_type).__getitem__, names)]
+    for payload_type, names in zip(UNITS, _NAMES, strict=True)
+]
+
+# The most fields that a kind of unit has, and which of them are texts, by the kind's place in ``UNITS``.
+WIDTH = max(map(len, _NAMES))
+TEXTS: Mask = np.array([[str in hint for hint in hints] + [False] * (WIDTH - len(hints)) for hints in _TYPES])
 
 
 class Events(NamedTuple):
@@ -69,6 +78,27 @@ class Events(NamedTuple):
 def code_of(kind: type[Payload]) -> int:
     """The place of a kind of unit event in ``UNITS``."""
     return _CODE[kind]
+
+
+def payload_of(unit: int, values: Sequence[int], words: Sequence[str]) -> Payload:
+    """What happened, out of a row of integers: the other way round."""
+    told: dict[str, Any] = {}
+    for name, types, value in zip(_NAMES[unit], _TYPES[unit], values, strict=False):
+        if value < 0 and type(None) in types:
+            told[name] = None
+        else:
+            told[name] = words[value] if str in types else bool(value) if bool in types else value
+    return UNITS[unit](**told)
+
+
+def integers_of(payload: Payload, words: dict[str, int]) -> list[int]:
+    """The row of integers of a unit event."""
+    return [_integer(getattr(payload, name), words) for name in payload.__struct_fields__]
+
+
+def is_unit(payload: Payload) -> bool:
+    """Whether it happened in a unit of a game, so that columns hold it."""
+    return type(payload) in _CODE
 
 
 def columns_of(sessions: Sequence[Session]) -> Events:

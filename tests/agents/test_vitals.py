@@ -4,6 +4,15 @@ import pytest
 
 from agents.vitals import Vitals
 from telemetry.clock import SystemClock
+from telemetry.metrics import (
+    AGENT_EVENTS,
+    AGENT_LAST_ACTIVITY,
+    AGENT_STARTED,
+    FOLD_EVENTS,
+    INGEST_EVENTS,
+    Metrics,
+    NotInTable,
+)
 from tests.agents.doors import NOW_MS, HandClock
 
 FIELDS = ["agent_name", "uptime_seconds", "processed_count", "error_count", "success_rate", "last_activity"]
@@ -51,6 +60,42 @@ def test_counts_add_up_and_the_last_activity_is_the_last() -> None:
     assert (report["processed_count"], report["error_count"]) == (5, 1)
     assert report["uptime_seconds"] == 86_399
     assert report["last_activity"] == "2026-09-22T14:13:20Z"
+
+
+def test_the_figures_are_those_that_are_exported() -> None:
+    """One number, told in two places: the seed's fields and the series of the process."""
+    metrics, clock = Metrics(), HandClock()
+    vitals = Vitals("event_logger", clock, metrics)
+    other = Vitals("metric_extractor", clock, metrics)
+    vitals.count(processed=7, errors=2)
+    assert metrics.read(AGENT_EVENTS, agent="event_logger", outcome="done") == 5
+    assert metrics.read(AGENT_EVENTS, agent="event_logger", outcome="error") == 2
+    assert metrics.read(AGENT_STARTED, agent="event_logger") == NOW_MS / 1000
+    assert metrics.read(AGENT_LAST_ACTIVITY, agent="event_logger") == NOW_MS / 1000
+    metrics.add(AGENT_EVENTS, 3, agent="event_logger", outcome="done")
+    assert vitals.report()["processed_count"] == 10
+    assert (other.report()["processed_count"], other.report()["last_activity"]) == (0, None)
+
+
+def test_a_batch_by_outcome_is_counted_once_for_both() -> None:
+    """The agent's own series and the six fields cannot differ; an outcome that is unknown counts in neither."""
+    metrics = Metrics()
+    vitals = Vitals("event_logger", HandClock(), metrics)
+    vitals.count_by(INGEST_EVENTS, {"accepted": 5, "duplicate": 2, "rejected": 1}, errors=("rejected",))
+    vitals.count_by(INGEST_EVENTS, {"accepted": 1})
+    assert metrics.read(INGEST_EVENTS, outcome="accepted") == 6
+    assert metrics.read(INGEST_EVENTS) == vitals.report()["processed_count"] == 9
+    assert vitals.report()["error_count"] == 1
+    with pytest.raises(NotInTable):
+        vitals.count_by(FOLD_EVENTS, {"counted": 1, "lost": 1})
+    assert (metrics.read(FOLD_EVENTS), vitals.report()["processed_count"]) == (0, 9)
+
+
+def test_without_a_registry_the_figures_are_the_agents_own() -> None:
+    """Two agents of one name in one process do not mix unless they were given the same."""
+    one, two = Vitals("event_logger", HandClock()), Vitals("event_logger", HandClock())
+    one.count(processed=1, errors=0)
+    assert (one.report()["processed_count"], two.report()["processed_count"]) == (1, 0)
 
 
 def test_the_systems_clocks_go_forward() -> None:

@@ -5,17 +5,22 @@ import sqlite3
 import subprocess
 import sys
 import uuid
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
+from kafka import KafkaProducer
 
+from streams.headers import Headers
 from streams.kafka import KafkaLog
 from streams.log import Log, LogUnavailable, Message, OffsetsLost, Position, Record, UnknownPartition
 from streams.memory import MemoryLog
 from streams.partitioner import partition_of
-from streams.sqlite import PAGE_ROWS, SqliteLog
+from streams.sqlite import PAGE_ROWS, SqliteLog, _crc
 from streams.topics import TOPICS, Topic
 from tests.brokers import broker_unavailable_reason, free_ports, start_broker, stop_broker
 
@@ -39,6 +44,25 @@ while True:
     number += len(values)
     for value, position in zip(values, log.append(topic, [Message(value, value) for value in values])):
         print(position.partition, position.offset, value.decode(), flush=True)
+"""
+
+# The tables of the first files, as they were made then.
+FIRST_VERSION = """
+PRAGMA application_id = 0x4B796D6F;
+PRAGMA user_version = 1;
+CREATE TABLE partitions (
+    topic TEXT NOT NULL, "partition" INTEGER NOT NULL, end_offset INTEGER NOT NULL,
+    PRIMARY KEY (topic, "partition")
+) WITHOUT ROWID;
+CREATE TABLE records (
+    topic TEXT NOT NULL, "partition" INTEGER NOT NULL, "offset" INTEGER NOT NULL,
+    key BLOB NOT NULL, value BLOB NOT NULL, time_ms INTEGER NOT NULL, crc INTEGER NOT NULL,
+    PRIMARY KEY (topic, "partition", "offset")
+) WITHOUT ROWID;
+CREATE TABLE committed (
+    "group" TEXT NOT NULL, topic TEXT NOT NULL, "partition" INTEGER NOT NULL, "offset" INTEGER NOT NULL,
+    PRIMARY KEY ("group", topic, "partition")
+) WITHOUT ROWID;
 """
 
 
@@ -225,6 +249,47 @@ def test_keys_and_values_may_be_any_bytes(place: Place) -> None:
     assert set(sent) == {Message(record.key, record.value) for record in read_all(log, place.topic)}
 
 
+def test_headers_come_back_as_they_were_given(place: Place) -> None:
+    """In order, names more than once, values of any bytes; a record without them has none; also for who opens the log next."""
+    log = place.open()
+    given: list[Headers] = [
+        (),
+        (("a", b""),),
+        (("b", b"\x00\xff"), ("a", b"1"), ("b", b"2")),
+        (("kymograph.é", b"x" * 5000),),
+    ]
+    log.append(place.topic, [Message(b"k", b"%d" % i, headers) for i, headers in enumerate(given)])
+    place.close()
+    log = place.open()
+    read = log.read(place.topic, partition_of(b"k", PARTITIONS), 0)
+    assert given == [record.headers for record in read if record.intact]
+
+
+def test_the_first_offsets_are_those_that_are_kept(place: Place) -> None:
+    """Where nothing was let go each partition is kept from its beginning, also an empty one."""
+    log = place.open()
+    log.append(place.topic, messages(33))
+    assert dict.fromkeys(range(PARTITIONS), 0) == log.first_offsets(place.topic)
+
+
+@pytest.mark.kafka
+def test_the_first_offset_is_that_of_the_first_record_that_is_kept(request: pytest.FixtureRequest) -> None:
+    """Where a topic's retention let records go, reading begins behind them, and never jumps by itself."""
+    place = Place("kafka", request.getfixturevalue("kafka_bootstrap"))
+    log = place.open()
+    log.append(place.topic, [Message(b"k", b"%d" % i) for i in range(5)])
+    partition = partition_of(b"k", PARTITIONS)
+    admin = AdminClient({"bootstrap.servers": place.where})
+    for gone in admin.delete_records([TopicPartition(place.topic, partition, 3)]).values():
+        gone.result()
+    first = log.first_offsets(place.topic)
+    assert first == {number: 3 if number == partition else 0 for number in range(PARTITIONS)}
+    assert [record.value for record in log.read(place.topic, partition, first[partition])] == [b"3", b"4"]
+    with pytest.raises(OffsetsLost, match="0 to 2"):
+        log.read(place.topic, partition, 0)
+    place.close()
+
+
 def test_progress_survives_reopening(place: Place) -> None:
     """A group's progress is its own, is kept by partition, and outlives the process that committed it."""
     log = place.open()
@@ -253,6 +318,7 @@ def test_records_survive_reopening(place: Place) -> None:
     [
         lambda log, topic: log.append("no.such.topic", [Message(b"k", b"v")]),
         lambda log, topic: log.partitions("no.such.topic"),
+        lambda log, topic: log.first_offsets("no.such.topic"),
         lambda log, topic: log.end_offsets("no.such.topic"),
         lambda log, topic: log.committed("group", "no.such.topic"),
         lambda log, topic: log.commit("group", "no.such.topic", {0: 1}),
@@ -305,6 +371,7 @@ def test_a_broker_may_be_killed(tmp_path: Path) -> None:
         seen = acknowledged(appender, 0)
         for act in (
             lambda: log.append(place.topic, messages(3)),
+            lambda: log.first_offsets(place.topic),
             lambda: log.end_offsets(place.topic),
             lambda: log.read(place.topic, 0, 0),
             lambda: log.committed("group", place.topic),
@@ -325,6 +392,31 @@ def test_a_broker_may_be_killed(tmp_path: Path) -> None:
         stop_broker(broker)
 
 
+class NoText(str):
+    """A header's name as only another program would write it."""
+
+    __slots__ = ()
+
+    def encode(self, *_: object) -> bytes:
+        return b"\xff\xfe"
+
+
+@pytest.mark.kafka
+def test_a_header_whose_name_is_no_text_stops_nobody(request: pytest.FixtureRequest) -> None:
+    """Any producer may send one: the record is read, without headers, and so are those behind it."""
+    place = Place("kafka", request.getfixturevalue("kafka_bootstrap"))
+    log = place.open()
+    producer = KafkaProducer(bootstrap_servers=place.where)
+    partition = partition_of(b"k", PARTITIONS)
+    sent = producer.send(place.topic, b"v", key=b"k", headers=[(NoText("x"), b"1")], partition=partition)
+    sent.get(30)
+    producer.close()
+    log.append(place.topic, [Message(b"k", b"w", (("h", b"2"),))])
+    read = [(record.value, record.headers) for record in log.read(place.topic, partition, 0)]
+    assert read == [(b"v", ()), (b"w", (("h", b"2"),))]
+    place.close()
+
+
 def test_two_processes_append_to_one_file(tmp_path: Path) -> None:
     """Two writers of one SQLite file lose nothing, double nothing and leave no hole, while a third process reads."""
     place = Place("sqlite", str(tmp_path / "log.sqlite"))
@@ -339,18 +431,68 @@ def test_two_processes_append_to_one_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", ["value = CAST('changed' AS BLOB)", "key = X'00'", "value = 'text'", "crc = crc + 1"]
+    "change",
+    [
+        "value = CAST('changed' AS BLOB)",
+        "key = X'00'",
+        "value = 'text'",
+        "crc = crc + 1",
+        "headers = X''",
+        "headers = X'00'",
+        "headers = 'text'",
+    ],
 )
 def test_a_changed_row_is_not_intact(tmp_path: Path, change: str) -> None:
     """A row that somebody changed in the file is given, marked, and its neighbours are not."""
     place = Place("sqlite", str(tmp_path / "log.sqlite"))
     log = place.open()
-    log.append(place.topic, [Message(b"k", b"%d" % i) for i in range(3)])
+    log.append(place.topic, [Message(b"k", b"%d" % i, (("h", b"v"),)) for i in range(3)])
     with sqlite3.connect(place.where) as connection:
         connection.execute(f'UPDATE records SET {change} WHERE "offset" = 1')
     connection.close()
     assert [record.intact for record in read_all(log, place.topic)] == [True, False, True]
     place.close()
+
+
+def test_headers_that_are_none_of_ours_are_not_intact(tmp_path: Path) -> None:
+    """Not even with the checksum that fits: whoever wrote them was not this log."""
+    place = Place("sqlite", str(tmp_path / "log.sqlite"))
+    log = place.open()
+    log.append(place.topic, [Message(b"k", b"v")])
+    with sqlite3.connect(place.where) as connection:
+        (time_ms,) = connection.execute("SELECT time_ms FROM records").fetchone()
+        crc = _crc(b"k", b"v", time_ms, b"\xc1")
+        connection.execute("UPDATE records SET headers = X'c1', crc = ?", (crc,))
+    connection.close()
+    assert [(record.headers, record.intact) for record in read_all(log, place.topic)] == [((), False)]
+    place.close()
+
+
+def test_a_file_of_the_first_version_is_read_and_goes_on(tmp_path: Path) -> None:
+    """Written before there were headers: its records are whole, new ones may have headers, and a later version is refused."""
+    path = tmp_path / "log.sqlite"
+    topic = Topic(name="t", partitions=PARTITIONS, retention_ms=None, key="any", meaning="a test")
+    old = sqlite3.connect(path, isolation_level=None)
+    old.executescript(FIRST_VERSION)
+    old.executemany(
+        "INSERT INTO partitions VALUES ('t', ?, ?)", [(p, int(p == 1)) for p in range(PARTITIONS)]
+    )
+    crc = zlib.crc32(b"v", zlib.crc32(b"k", zlib.crc32(b"5")))
+    old.execute("INSERT INTO records VALUES ('t', 1, 0, ?, ?, 5, ?)", (b"k", b"v", crc))
+    old.close()
+    log = SqliteLog(path, [topic])
+    key = next(key for key in KEYS if partition_of(key, PARTITIONS) == 1)
+    log.append("t", [Message(key, b"new", (("h", b"1"),))])
+    log.close()
+    log = SqliteLog(path, [topic])
+    read = [(record.value, record.headers, record.intact) for record in log.read("t", 1, 0)]
+    assert read == [(b"v", (), True), (b"new", (("h", b"1"),), True)]
+    log.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(LogUnavailable, match=r"another version of Kymograph \(99"):
+        SqliteLog(path, [topic])
 
 
 @pytest.mark.parametrize(("gone", "lost"), [(0, "0 to 0"), (1, "1 to 1"), (2, "2 to 2")])

@@ -75,6 +75,13 @@ def _shown(store: ClickHouseStore) -> list[Row]:
     return [row for kind in ROWS for row in store.every(kind)]
 
 
+def test_a_large_write_arrives_whole(store: ClickHouseStore) -> None:
+    """A client cuts it into blocks of its own choice: the store has every row."""
+    rows = [a_row(f"s{seq // 1_000}", seq % 1_000, offset=seq, payload=bytes(2_000)) for seq in range(20_000)]
+    store.write(rows, source="t:3:0-19999")
+    assert store.select("SELECT count(), uniqExact(session_id, seq) FROM events FINAL") == [(20_000, 20_000)]
+
+
 def test_what_is_written_twice_is_there_once(store: ClickHouseStore) -> None:
     """A projector that crashed writes again, in the same batches or in others."""
     rows = [

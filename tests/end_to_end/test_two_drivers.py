@@ -2,17 +2,22 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
 
+from agents.worker import APP_ID
 from projections.clickhouse import ClickHouseStore
 from streams.codec import Codec
 from streams.kafka import KafkaLog
+from streams.log import Message
 from streams.partitioner import partition_of
 from streams.records import DeadLetter, TraitProfile
+from streams.sqlite import SqliteLog
 from streams.topics import DEAD_LETTERS, EVENTS, PARTITIONS, TRAIT_PROFILES
 from tests.brokers import broker_unavailable_reason, start_broker, stop_broker
 from tests.processes import WAIT_S_MAX, kymograph, running
@@ -41,11 +46,17 @@ def control_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def embedded(people: list[str], control_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def folder(people: list[str], control_url: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the embedded runner scored them."""
+    made = tmp_path_factory.mktemp("embedded")
+    assert kymograph(*people, "--data", str(made), settings={"CONTROL_URL": control_url}).returncode == 0
+    return made
+
+
+@pytest.fixture(scope="module")
+def embedded(folder: Path) -> dict[str, str]:
     """What the embedded runner says of each: the digest of the canonical bytes, by session."""
-    folder = str(tmp_path_factory.mktemp("embedded"))
-    assert kymograph(*people, "--data", folder, settings={"CONTROL_URL": control_url}).returncode == 0
-    verified = kymograph("verify", "--all", "--json", "--data", folder)
+    verified = kymograph("verify", "--all", "--json", "--data", str(folder))
     assert verified.returncode == 0, verified.stderr
     answers = [json.loads(line) for line in verified.stdout.splitlines()]
     assert all(answer["verdict"] == "equal" for answer in answers)
@@ -104,26 +115,43 @@ def test_kafka_with_the_faust_worker_gives_the_bytes_of_the_embedded_runner(
 
 
 def test_a_worker_killed_in_the_middle_changes_no_byte(
-    people: list[str], embedded: dict[str, str], broker: str, control_url: str, tmp_path: Path
+    folder: Path, embedded: dict[str, str], broker: str, tmp_path: Path
 ) -> None:
     """kill -9 between any two acts: what was folded twice shows once, and what was not folded is not lost."""
-    settings = {"KAFKA_BOOTSTRAP_SERVERS": broker, "LOG": "kafka", "CONTROL_URL": control_url}
+    settings = {"KAFKA_BOOTSTRAP_SERVERS": broker, "LOG": "kafka"}
     data = ("--data", str(tmp_path / "data"))
     poison = _poison(broker)
-    assert kymograph(*people, *data, settings=settings).returncode == 0
-    log = KafkaLog(broker)
-    said = tmp_path / "worker.log"
-    some = len(embedded) // 4
-    with running("worker", *data, log=said, settings=settings) as worker:
-        _wait(lambda: len(_profiles(log)) >= some, said)
-        worker.kill()
-        worker.wait()
-    assert len(_profiles(log)) < len(embedded), "the worker was done before it was killed: nothing is shown"
+    parts = _parts(folder, 6)
+    log, said = KafkaLog(broker), tmp_path / "worker.log"
+    for part in range(3):  # killed while it folds what came last, once it has committed something
+        with running("worker", *data, log=said, settings=settings) as worker:
+            log.append(EVENTS.name, parts[2 * part])
+            before = sum(log.committed(APP_ID, EVENTS.name).values())
+            _wait(lambda before=before: sum(log.committed(APP_ID, EVENTS.name).values()) > before, said)
+            log.append(EVENTS.name, parts[2 * part + 1])
+            worker.kill()
+            worker.wait()
+        assert not _is_committed(log), "the worker was done before it was killed: nothing is shown"
     with running("worker", *data, log=said, settings=settings):
         _wait(lambda: _profiles(log).keys() == embedded.keys() and _is_committed(log), said)
     assert _profiles(log) == {session_id: {digest} for session_id, digest in embedded.items()}
     assert _letters(log) == poison
     log.close()
+
+
+def _parts(folder: Path, count: int) -> list[list[Message]]:
+    """What the embedded log holds, all sessions side by side, in so many parts."""
+    log = SqliteLog(folder / "log.sqlite")
+    records = [record for partition in range(PARTITIONS) for record in log.read(EVENTS.name, partition, 0)]
+    log.close()
+    place: Counter[bytes] = Counter()
+    lines = []
+    for record in records:
+        lines.append((place[record.key], Message(record.key, record.value)))
+        place[record.key] += 1
+    messages = [message for _, message in sorted(lines, key=itemgetter(0))]
+    size = -(-len(messages) // count)
+    return [messages[at : at + size] for at in range(0, len(messages), size)]
 
 
 POISON = {
@@ -168,7 +196,7 @@ def _profiles(log: KafkaLog) -> dict[str, set[str]]:
 def _is_committed(log: KafkaLog) -> bool:
     """Whether the worker has acknowledged the whole log."""
     ends = {partition: end for partition, end in log.end_offsets(EVENTS.name).items() if end > 0}
-    return log.committed("kymograph-worker-v1", EVENTS.name) == ends
+    return log.committed(APP_ID, EVENTS.name) == ends
 
 
 def _wait(is_done: Callable[[], bool], said: Path) -> None:

@@ -1,0 +1,186 @@
+"""Rows of open sessions as the bytes of a changelog record: a block.
+
+The bytes are a cache format, free to change: the log is the truth. Digests stand side by side; what is not random stands column by
+column, each as wide as its largest value needs, and compressed. Times are steps within a session less a response's own latency.
+"""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from agents.row_store import ROW, Rows
+from science.columns.events import TEXTS, UNITS, Column
+from science.event import Response
+from science.session import DIGEST_BYTES
+
+_WIDTHS = ("<u1", "<u2", "<u4", "<u8")
+# By a unit's place, the last being that of the frame; and the first two fields of a response.
+IS_RESPONSE = np.array([issubclass(kind, Response) for kind in UNITS] + [False])
+_ONSET, LATENCY_FIELD = 0, 1
+assert all(
+    kind.__struct_fields__[:2] == ("onset_t_us", "latency_us") for kind in UNITS if issubclass(kind, Response)
+)
+
+
+class OpenSession(msgspec.Struct, array_like=True, gc=False):
+    """What is known of an open session beside its rows. ``number`` names it among the rows of its store; ``records`` is the digest over
+    the raw record bytes as logged.
+    """
+
+    number: int
+    first_offset: int
+    count: int
+    records: bytes
+
+
+class ClosedSession(msgspec.Struct, array_like=True, gc=False):
+    """That a session was closed, where in the log and when the log took it, and whether it was withdrawn."""
+
+    offset: int
+    time_ms: int
+    is_withdrawn: bool
+
+
+class Block(NamedTuple):
+    """What changed: sessions that went on, with their new rows and the raw events of their frames (key, ``seq``, value); sessions that go
+    one by one (frozen); and those that closed.
+    """
+
+    rows: Rows
+    words: Sequence[str]
+    open: Mapping[bytes, OpenSession] = {}
+    frame: Sequence[tuple[bytes, int, bytes]] = ()
+    single: Mapping[bytes, bytes] = {}
+    closed: Mapping[bytes, ClosedSession] = {}
+
+
+class _Packed(msgspec.Struct, array_like=True):
+    open: Mapping[bytes, OpenSession]
+    frame: Sequence[tuple[bytes, int, bytes]]
+    single: Mapping[bytes, bytes]
+    closed: Mapping[bytes, ClosedSession]
+    words: list[str]
+    count: int
+    digests: bytes
+    columns: bytes
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(_Packed)
+_COLUMNS = msgspec.msgpack.Decoder(list[tuple[int, int, bytes]])
+
+
+def pack(block: Block) -> bytes:
+    """The block as bytes. Its rows are in order: each session's by ``seq``, without a gap."""
+    rows, is_text = block.rows, TEXTS
+    named = np.unique(rows["fields"][_texts_of(rows["unit"])])
+    named = named[named >= 0]
+    place = np.full(len(block.words) + 1, -1)
+    place[named] = np.arange(len(named))
+    unit, fields = rows["unit"].astype(np.int64), rows["fields"]
+    latency = np.where(IS_RESPONSE[unit], fields[:, LATENCY_FIELD], 0)
+    owner, run = _runs(rows["owner"])
+    kinds, kind = np.unique(np.stack([unit, rows["schema"].astype(np.int64)]), axis=1, return_inverse=True)
+    columns = [
+        owner,
+        np.diff(np.append(run, len(rows))),
+        rows["seq"][run].astype(np.int64),
+        *kinds,
+        kind.reshape(-1),
+        _steps(rows["t_us"], run) - latency,
+    ]
+    for code, place_of in _cells(unit):
+        column = fields[unit == code, place_of]
+        columns.append(place[column] if is_text[code, place_of] else column)
+    packed = _Packed(
+        open=block.open,
+        frame=block.frame,
+        single=block.single,
+        closed=block.closed,
+        words=[block.words[n] for n in named.tolist()],
+        count=len(rows),
+        digests=rows["digest"].tobytes(),
+        columns=zlib.compress(_ENCODER.encode([_narrow(column) for column in columns]), 1),
+    )
+    data = _ENCODER.encode(packed)
+    return zlib.crc32(data).to_bytes(4, "big") + data
+
+
+def unpack(data: bytes) -> Block:
+    """The block of these bytes. Raises ValueError when they are not as they were packed."""
+    if zlib.crc32(data[4:]) != int.from_bytes(data[:4], "big"):
+        raise ValueError("the block's bytes changed after they were kept")
+    packed = _DECODER.decode(data[4:])
+    columns = map(_wide, _COLUMNS.decode(zlib.decompress(packed.columns)))
+    rows: Rows = np.zeros(packed.count, dtype=ROW)
+    owner, size, start, units, schemas, kind, steps = (next(columns) for _ in range(7))
+    run = np.concatenate(([0], np.cumsum(size)))[:-1]
+    rows["owner"] = np.repeat(owner, size)
+    rows["seq"] = np.arange(packed.count) + np.repeat(start - run, size)
+    unit = units[kind]
+    rows["unit"], rows["schema"] = unit, schemas[kind]
+    rows["digest"] = np.frombuffer(packed.digests, dtype=np.uint8).reshape(-1, DIGEST_BYTES)
+    fields = np.zeros_like(rows["fields"])
+    for code, place in _cells(unit):
+        fields[unit == code, place] = next(columns)
+    answers = IS_RESPONSE[unit]
+    since = steps + np.where(answers, fields[:, LATENCY_FIELD], 0)
+    rows["t_us"] = _upto(since, run, size)
+    fields[answers, _ONSET] = rows["t_us"][answers] - fields[answers, LATENCY_FIELD]
+    rows["fields"] = fields
+    return Block(rows, packed.words, packed.open, packed.frame, packed.single, packed.closed)
+
+
+def _texts_of(unit: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    found: npt.NDArray[np.bool_] = TEXTS[unit]
+    found[unit < 0] = False
+    return found
+
+
+def _runs(owner: npt.NDArray[Any]) -> tuple[Column, Column]:
+    """The owner of each run of rows, and the row at which it begins."""
+    begins = np.flatnonzero(np.diff(owner, prepend=-1))
+    return owner[begins].astype(np.int64), begins
+
+
+def _steps(t_us: npt.NDArray[Any], run: Column) -> Column:
+    """Since the row before; the first of a run since 0."""
+    steps = np.diff(t_us, prepend=0)
+    steps[run] = t_us[run]
+    return steps
+
+
+def _upto(steps: Column, run: Column, size: Column) -> Column:
+    """The sums of the steps, run by run."""
+    upto = np.cumsum(steps)
+    found: Column = upto - np.repeat(upto[run] - steps[run], size)
+    return found
+
+
+def _cells(unit: Column) -> list[tuple[int, int]]:
+    """The kinds that occur, each with the places of its fields; a response's onset follows from its latency."""
+    return [
+        (code, place)
+        for code in np.unique(unit[unit >= 0]).tolist()
+        for place in range(len(UNITS[code].__struct_fields__))
+        if not (IS_RESPONSE[code] and place == _ONSET)
+    ]
+
+
+def _narrow(column: Column) -> tuple[int, int, bytes]:
+    """The least of it, how wide what is above takes, and that."""
+    if not len(column):
+        return 0, 0, b""
+    least = int(column.min())
+    above = column - least
+    width = next(n for n, kind in enumerate(_WIDTHS) if n == 3 or int(above.max()) <= np.iinfo(kind).max)
+    return least, width, above.astype(_WIDTHS[width]).tobytes()
+
+
+def _wide(narrow: tuple[int, int, bytes]) -> Column:
+    least, width, data = narrow
+    return np.frombuffer(data, dtype=_WIDTHS[width]).astype(np.int64) + least

@@ -1,0 +1,106 @@
+"""The agents over the partitions that a worker owns: what is folded, what must be durable in which order, and what may be committed.
+
+A driver hands over records as it fetches them, and now and then makes a round: ``prepare`` at one moment, ``write`` beside whatever
+comes next, and then commits the round's offsets. The order is the whole of the promise: what sessions amount to is durable before the
+changelog says that they are closed, the changelog before the offsets are committed. A crash anywhere leaves a changelog that is at or
+beyond the committed offsets, and what is delivered again below it changes nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from agents.changelog import Owner, known
+from agents.partition import Partition, Records, Scorer, records_of
+from streams.log import Log, Message
+from streams.topics import CHANGELOG, EVENTS
+
+# What a harness turns off to see that it would notice.
+GUARDS = frozenset({"changelog", "order", "applied"})
+
+
+class Round(NamedTuple):
+    """What one round makes durable, step after step; then ``offsets`` (the next of each partition) may be committed."""
+
+    steps: Sequence[Mapping[str, Sequence[Message]]]
+    offsets: Mapping[int, int]
+
+    def write(self, log: Log) -> None:
+        """Make it durable. Raises LogUnavailable: then nothing may be committed."""
+        for step in self.steps:
+            for topic, messages in step.items():
+                if messages:
+                    log.append(topic, messages)
+
+
+class Live:
+    """The partitions of one owner. ``guards`` are those that are on; all of them but under a harness."""
+
+    def __init__(self, log: Log, scorer: Scorer, *, guards: frozenset[str] = GUARDS) -> None:
+        """No partition is owned yet."""
+        self._log, self._scorer, self._guards = log, scorer, guards
+        self._owned: dict[int, tuple[Partition, Owner]] = {}
+        self._offsets: dict[int, int] = {}
+        self._fresh: set[int] = set()  # nothing was ever read of them: they begin where the log does
+        self.generation = 0
+
+    def own(self, partition: int, committed: int) -> int:
+        """Take a partition over, of which this was committed; the offset to read on from. Raises LogUnavailable, OffsetsLost."""
+        remembered = known(self._log, CHANGELOG.name, partition)
+        if remembered.to >= committed > 0 or (committed == 0 and remembered.to > 0):
+            found = Partition.restore(
+                EVENTS.name, partition, self._scorer, to=remembered.to, blocks=remembered.blocks
+            )
+        else:  # nothing, or a changelog that lies behind: from the log itself
+            found = Partition(EVENTS.name, partition, self._scorer)
+        count = self._log.partitions(CHANGELOG.name)
+        self._owned[partition] = found, Owner(partition, count, remembered)
+        self._offsets[partition] = found.applied
+        if committed == found.applied == 0:
+            self._fresh.add(partition)
+        return found.applied
+
+    def disown(self) -> None:
+        """Let go of everything: what was not committed is for the next owner."""
+        self._owned.clear()
+        self._offsets.clear()
+        self._fresh.clear()
+        self.generation += 1
+
+    def take(self, partition: int, records: Records) -> None:
+        """Fold records of an owned partition. What a driver left out before them is read first. Raises LogUnavailable, OffsetsLost."""
+        found, _ = self._owned[partition]
+        if records.offsets[0] > found.applied and partition not in self._fresh:
+            left_out = list(self._log.read(EVENTS.name, partition, found.applied, records.offsets[0]))
+            if left_out:
+                found.take(records_of(left_out))
+        self._fresh.discard(partition)
+        if "applied" not in self._guards:
+            found.applied = 0
+        found.take(records)
+
+    def owns(self, partition: int) -> bool:
+        """Whether records of this partition are ours to fold."""
+        return partition in self._owned
+
+    def prepare(self) -> Round | None:
+        """What is to be made durable of all that was folded since the last round; None where nothing was."""
+        sends: dict[str, list[Message]] = {}
+        steps: list[list[Message]] = [[], [], []]
+        offsets: dict[int, int] = {}
+        for number, (partition, owner) in self._owned.items():
+            if partition.applied == self._offsets[number]:
+                continue
+            for topic, message in partition.score():
+                sends.setdefault(topic, []).append(message)
+            snapshot = partition.snapshot()
+            for step, messages in zip(steps, owner.steps(partition.applied, snapshot), strict=True):
+                step.extend(messages)
+            offsets[number] = self._offsets[number] = partition.applied
+        if not offsets:
+            return None
+        rounds: list[dict[str, list[Message]]] = [sends]
+        if "changelog" in self._guards:
+            rounds += [{CHANGELOG.name: step} for step in steps]
+        if "order" not in self._guards:
+            rounds = []
+        return Round(rounds, offsets)

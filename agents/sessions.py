@@ -1,0 +1,197 @@
+"""What is known of a partition's sessions: those that go by columns, those that go one by one, and that others are closed.
+
+``snapshot`` tells what changed, and ``restore`` puts together what snapshots told.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from agents.blocks import Block, ClosedSession, OpenSession, pack, unpack
+from agents.row_store import Rows, RowStore
+from agents.tables import SessionRow, freeze, thaw
+from science.columns.events import Mask, payload_of
+from science.event import Event
+from science.session import DIGEST_BYTES, Entry, Session
+from streams.codec import Codec
+
+# Long after the last retry of a producer: the inbox keeps a day.
+_REMEMBERED_MS = 48 * 3_600_000
+_BLOCK_ROWS = 8_000
+_DEAD_ROWS = 65_536
+_SNAPSHOTS_MAX = 256  # between two whole ones, so that a head stays short
+
+
+class Snapshot(NamedTuple):
+    """What changed since the last one. ``is_whole``: nothing older counts."""
+
+    is_whole: bool
+    blocks: list[bytes]
+
+
+class Going:
+    """A session that goes by columns. ``number`` is that of its rows, ``records`` the digest over its raw record bytes; ``frame`` are its
+    frame's events as they were read and as they were logged.
+    """
+
+    __slots__ = ("count", "first_offset", "frame", "number", "records")
+
+    def __init__(self, number: int, first_offset: int) -> None:
+        """Without events."""
+        self.number, self.first_offset, self.count = number, first_offset, 0
+        self.records = bytes(32)
+        self.frame: dict[int, tuple[Entry, bytes]] = {}
+
+
+class Sessions:
+    """By key. A session is in one of ``open``, ``single`` and ``closed``. ``hashes`` are a schema's SHA-256 and kind by its number."""
+
+    def __init__(self, partition: int, hashes: Sequence[tuple[bytes, str]]) -> None:
+        """None is known yet."""
+        self.rows = RowStore()
+        self.open: dict[bytes, Going] = {}
+        self.single: dict[bytes, SessionRow] = {}
+        self.closed: dict[bytes, ClosedSession] = {}
+        self._hashes = hashes
+        self._numbers = 0  # how many were given
+        self._live = 0  # rows of open sessions
+        self._told = 0  # rows that a snapshot told of
+        self._changed: set[bytes] = set()  # since the last snapshot
+        self._frame: list[tuple[bytes, int]] = []  # events of their frames since then
+        self._newest_ms = 0
+        self._is_whole = True
+        self._snapshots = 16 * partition  # the partitions of a worker are whole at different times
+
+    def begin(self, key: bytes, first_offset: int) -> Going:
+        """A session by columns."""
+        going = self.open[key] = Going(self._numbers, first_offset)
+        self._numbers += 1
+        return going
+
+    def go_on(self, key: bytes, going: Going, events: int, frame: Sequence[tuple[Event, bytes]]) -> None:
+        """So many events more, those of the frame among them. Their rows are for the caller to append."""
+        for event, value in frame:
+            assert event.seq is not None
+            going.frame[event.seq] = entry_of(event), value
+            self._frame.append((key, event.seq))
+        going.count += events
+        self._live += events
+        self._changed.add(key)
+
+    def go_single(self, key: bytes, row: SessionRow) -> None:
+        """A session as one record more left it."""
+        self.single[key] = row
+        self._changed.add(key)
+
+    def close(self, key: bytes, closed: ClosedSession) -> None:
+        """Nothing of the session counts any more but that it was closed."""
+        going = self.open.pop(key, None)
+        if going is not None:
+            self._live -= going.count
+        self.single.pop(key, None)
+        self.closed[key] = closed
+        self._changed.add(key)
+        self._newest_ms = max(self._newest_ms, closed.time_ms)
+
+    def out_of_columns(self, key: bytes, last_offset: int) -> SessionRow:
+        """An open session as an object; its rows are left behind."""
+        going = self.open.pop(key)
+        row = SessionRow(self.session(key, going, self.rows.of(self._alive([going]))), going.first_offset)
+        row.session.resume()
+        row.last_offset, row.records = last_offset, going.records
+        self._live -= going.count
+        return row
+
+    def rows_of(self, going: Sequence[Going]) -> Rows:
+        """The rows of these sessions, in the order of their numbers."""
+        return self.rows.of(self._alive(going))
+
+    def session(self, key: bytes, going: Going, rows: Rows) -> Session:
+        """A session out of its rows."""
+        session, words = Session(key.decode()), self.rows.words
+        columns = [rows[name].tolist() for name in ("seq", "t_us", "unit", "schema", "fields")]
+        for seq, t_us, unit, schema, fields, digest in zip(*columns, rows["digest"], strict=True):
+            session.entries[seq] = (
+                going.frame[seq][0]
+                if unit < 0
+                else Entry(digest.tobytes(), self._hashes[schema][0], t_us, payload_of(unit, fields, words))
+            )
+        return session
+
+    def snapshot(self) -> Snapshot:
+        """What changed since the last snapshot; now and then all there is."""
+        self._snapshots += 1
+        if len(self.rows) > 2 * self._live + _DEAD_ROWS or self._snapshots > _SNAPSHOTS_MAX:
+            self._tidy()
+        rows = self.rows.rows[self._told :]
+        rows = rows[self._alive(list(self.open.values()))[rows["owner"]]]
+        words = self.rows.words if len(rows) else []
+        blocks = [Block(rows[at : at + _BLOCK_ROWS], words) for at in range(0, len(rows), _BLOCK_ROWS)]
+        snapshot = Snapshot(self._is_whole, [pack(block) for block in (*blocks, self._states(rows[:0]))])
+        self._told, self._is_whole = len(self.rows), False
+        self._changed.clear()
+        self._frame.clear()
+        return snapshot
+
+    def _states(self, none: Rows) -> Block:
+        """What changed beside the rows."""
+        keys = {*self.open, *self.single, *self.closed} if self._is_whole else self._changed
+        going = {key: self.open[key] for key in keys if key in self.open}
+        frame = (
+            [(key, seq) for key, one in going.items() for seq in one.frame] if self._is_whole else self._frame
+        )
+        return Block(
+            rows=none,
+            words=[],
+            open={
+                key: OpenSession(one.number, one.first_offset, one.count, one.records)
+                for key, one in going.items()
+            },
+            frame=[(key, seq, going[key].frame[seq][1]) for key, seq in frame if key in going],
+            single={key: freeze(self.single[key]) for key in keys if key in self.single},
+            closed={key: self.closed[key] for key in keys if key in self.closed},
+        )
+
+    def restore(self, blocks: Sequence[bytes], codec: Codec) -> None:
+        """What snapshots told, in their order, of sessions of which nothing was known. Raises ValueError if their bytes changed."""
+        for data in blocks:
+            block = unpack(data)
+            self.rows.extend(block.rows, block.words)
+            for key, told in block.open.items():
+                going = self.open.setdefault(key, Going(told.number, told.first_offset))
+                going.count, going.records = told.count, told.records
+            for key, seq, value in block.frame:
+                self.open[key].frame[seq] = entry_of(codec.decode(value)), value
+            for key, frozen in block.single.items():
+                self.open.pop(key, None)
+                self.single[key] = thaw(frozen)
+            for key, closed in block.closed.items():
+                self.close(key, closed)
+        numbers = self.rows.rows["owner"]
+        self._numbers = int(numbers.max()) + 1 if len(numbers) else 0
+        self._live = sum(going.count for going in self.open.values())
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Leave the rows of closed sessions out, give the open ones new numbers, and forget what closed long ago."""
+        going = sorted(self.open.values(), key=lambda one: one.number)
+        self.rows.keep(self._alive(going))
+        self.rows.rows["owner"] = np.repeat(np.arange(len(going)), [one.count for one in going])
+        for number, one in enumerate(going):
+            one.number = number
+        self._numbers = len(going)
+        least = self._newest_ms - _REMEMBERED_MS
+        self.closed = {key: one for key, one in self.closed.items() if one.time_ms >= least}
+        self._told, self._is_whole, self._snapshots = 0, True, 0
+
+    def _alive(self, going: Sequence[Going]) -> Mask:
+        alive = np.zeros(self._numbers, dtype=np.bool_)
+        alive[[one.number for one in going]] = True
+        return alive
+
+
+def entry_of(event: Event) -> Entry:
+    """The event as it stands in the set."""
+    assert event.t_us is not None
+    return Entry(event.digest[:DIGEST_BYTES], event.schema_sha256, event.t_us, event.payload)
