@@ -9,8 +9,12 @@ beyond the committed offsets, and what is delivered again below it changes nothi
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from agents.changelog import Owner, known
-from agents.partition import Partition, Records, Scorer, records_of
+from agents.counts import Counts
+from agents.fetched import Records, records_of
+from agents.partition import Partition, Scorer
 from streams.log import Log, Message
 from streams.topics import CHANGELOG, EVENTS
 
@@ -18,11 +22,20 @@ from streams.topics import CHANGELOG, EVENTS
 GUARDS = frozenset({"changelog", "order", "applied"})
 
 
+class Done(NamedTuple):
+    """What the records since the last round came to, and what stands now."""
+
+    counts: Counts
+    open_sessions: int
+    changelog_bytes: int
+
+
 class Round(NamedTuple):
     """What one round makes durable, step after step; then ``offsets`` (the next of each partition) may be committed."""
 
     steps: Sequence[Mapping[str, Sequence[Message]]]
     offsets: Mapping[int, int]
+    done: "Done"
 
     def write(self, log: Log) -> None:
         """Make it durable. Raises LogUnavailable: then nothing may be committed."""
@@ -46,6 +59,8 @@ class Live:
     def own(self, partition: int, committed: int) -> int:
         """Take a partition over, of which this was committed; the offset to read on from. Raises LogUnavailable, OffsetsLost."""
         remembered = known(self._log, CHANGELOG.name, partition)
+        if "changelog" not in self._guards:  # what was committed is taken for remembered
+            remembered = msgspec.structs.replace(remembered, to=max(remembered.to, committed))
         if remembered.to >= committed > 0 or (committed == 0 and remembered.to > 0):
             found = Partition.restore(
                 EVENTS.name, partition, self._scorer, to=remembered.to, blocks=remembered.blocks
@@ -87,6 +102,7 @@ class Live:
         sends: dict[str, list[Message]] = {}
         steps: list[list[Message]] = [[], [], []]
         offsets: dict[int, int] = {}
+        counts = Counts()
         for number, (partition, owner) in self._owned.items():
             if partition.applied == self._offsets[number]:
                 continue
@@ -96,11 +112,15 @@ class Live:
             for step, messages in zip(steps, owner.steps(partition.applied, snapshot), strict=True):
                 step.extend(messages)
             offsets[number] = self._offsets[number] = partition.applied
+            counts.add(partition.counts)
+            partition.counts = Counts()
         if not offsets:
             return None
         rounds: list[dict[str, list[Message]]] = [sends]
         if "changelog" in self._guards:
             rounds += [{CHANGELOG.name: step} for step in steps]
         if "order" not in self._guards:
-            rounds = []
-        return Round(rounds, offsets)
+            rounds = [*rounds[1:], sends]
+        size = sum(len(one.key) + len(one.value) for step in steps for one in step)
+        open_sessions = sum(partition.open_sessions for partition, _ in self._owned.values())
+        return Round(rounds, offsets, Done(counts, open_sessions, size))

@@ -4,6 +4,7 @@ import re
 
 import msgspec
 
+from agents.letters import letter_of
 from agents.tables import SessionRow
 from science.canonical import canonical
 from science.checks import Flaw
@@ -18,7 +19,7 @@ from streams.topics import PARTITIONS
 from telemetry.version import ENGINE_VERSION
 
 _SESSION_ID = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")  # as every schema of events has it
-_KEY_BYTES_MAX, _VALUE_BYTES_MAX = 65_536, 1_100_000  # as the schema of dead letters has it
+STAGE = "metric_extractor"
 
 
 class Advance(msgspec.Struct, frozen=True):
@@ -45,7 +46,7 @@ class MetricExtractor:
             flaw = Flaw(
                 "key_mismatch", "", message, "key by session id, partitioned as Kafka's Java clients do"
             )
-            return Advance(None, None, _letter(record, flaw))
+            return Advance(None, None, letter_of(record, flaw, STAGE))
         row = row if row is not None else SessionRow(Session(session_id), record.offset)
         was_applied = record.offset <= row.last_offset
         if not was_applied:
@@ -53,7 +54,7 @@ class MetricExtractor:
         try:
             event = _of_session(session_id, self._codec.decode(_intact(record)))
         except Unreadable as error:
-            return Advance(row, None, _letter(record, error.flaw))
+            return Advance(row, None, letter_of(record, error.flaw, STAGE))
         outcome: Outcome = "duplicate" if was_applied else row.session.step(event)
         if row.session.closed is not None and row.closed_offset is None:
             row.closed_offset = record.offset
@@ -96,19 +97,3 @@ def _of_session(session_id: str, event: Event) -> Event:
             Flaw("key_mismatch", "/session_id", message, "use the event's session id as the key")
         )
     return event
-
-
-def _letter(record: Record, flaw: Flaw) -> DeadLetter:
-    return DeadLetter(
-        source_topic=record.topic,
-        source_partition=record.partition,
-        source_offset=record.offset,
-        key=record.key[:_KEY_BYTES_MAX],  # what is longer lies where the letter says
-        value=record.value[:_VALUE_BYTES_MAX],
-        code=flaw.code,
-        pointer=flaw.pointer,
-        message=flaw.message,
-        suggestion=flaw.suggestion,
-        stage="metric_extractor",
-        engine_version=ENGINE_VERSION,
-    )

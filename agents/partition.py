@@ -5,14 +5,16 @@ record at a time (``agents/metric_extractor.py``), so that nothing is ever judge
 to the byte.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from agents.blocks import IS_RESPONSE, LATENCY_FIELD, ClosedSession
+from agents.counts import Counts
+from agents.fetched import Records
+from agents.letters import message_of
 from agents.live_windows import LiveWindows
 from agents.metric_extractor import MetricExtractor, session_id_of
 from agents.row_store import Rows, events_of
@@ -29,8 +31,8 @@ from science.vocabulary import Aborted, Completed
 from streams.codec import Codec, Unreadable
 from streams.columns import ColumnDecoder, Decoded
 from streams.log import Message, Record
+from streams.records import DeadLetter, SessionMetrics, TraitProfile
 from streams.records import LiveWindows as LiveWindowsRecord
-from streams.records import SessionMetrics
 from streams.topics import DEAD_LETTERS, LIVE_WINDOWS, SESSION_METRICS, TRAIT_PROFILES
 from telemetry.version import ENGINE_VERSION
 
@@ -38,21 +40,9 @@ from telemetry.version import ENGINE_VERSION
 _REMEMBERED_MS = 48 * 3_600_000
 _BLOCK_ROWS = 8_000
 _WINDOWS_A_RECORD = 5_000  # of at most 140 bytes
+_SCORED = b'"status":"scored"'  # as the canonical bytes have it
 _DEAD_ROWS = 65_536
 _SNAPSHOTS_MAX = 256  # between two whole ones, so that a head stays short
-
-
-class Records(NamedTuple):
-    """Records of one partition in the order of the log, as a driver fetched them: offsets, when the log took each, keys and values."""
-
-    offsets: Sequence[int]
-    times_ms: Sequence[int]
-    keys: Sequence[bytes]
-    values: Sequence[bytes]
-
-    def since(self, place: int) -> "Records":
-        """Without those before this place."""
-        return Records(self.offsets[place:], self.times_ms[place:], self.keys[place:], self.values[place:])
 
 
 class Scorer(NamedTuple):
@@ -78,7 +68,7 @@ class Partition:
         """Nothing is known yet."""
         self._topic, self._number, self._scorer = topic, number, scorer
         self.applied = 0
-        self.outcomes: Counter[str] = Counter()
+        self.counts = Counts()  # of whoever asks: it may be replaced
         self._sessions = Sessions(number, scorer.decoder.hashes)
         self._closing: list[_Closing] = []
         self._sends: list[tuple[str, Message]] = []
@@ -206,12 +196,13 @@ class Partition:
             digest = sha256(digest + values[row]).digest()
         going.records = digest
         self._sessions.go_on(key, going, len(mine), [(event, values[row]) for row, event in own])
-        self.outcomes["counted"] += len(mine)
+        self.counts.outcomes["counted"] += len(mine)
         if ends:
             event = frames[ends[0]]
             assert event is not None
             how = "completed" if isinstance(event.payload, Completed) else "aborted"
             self._closing.append(_Closing(key, going, how, records.offsets[ends[0]]))
+            self.counts.closed[how] += 1
             self._sessions.close(key, _closed(records, ends[0]))
         return True
 
@@ -244,9 +235,9 @@ class Partition:
         if key in sessions.open:
             sessions.go_single(key, sessions.out_of_columns(key, self.applied - 1))
         advance = self._scorer.extractor.advance(sessions.single.get(key), record)
-        self.outcomes[advance.outcome or "dead_letter"] += 1
+        self.counts.outcomes[advance.outcome or "dead_letter"] += 1
         if advance.letter is not None:
-            self._send(DEAD_LETTERS.name, key, self._scorer.codec.encode_record(advance.letter))
+            self._letter(advance.letter)
         if advance.metrics is not None:
             self._tell(
                 advance.metrics,
@@ -256,6 +247,7 @@ class Partition:
             return
         sessions.go_single(key, advance.row)
         if advance.row.closed_offset is not None:
+            self.counts.closed[str(advance.row.session.closed)] += 1
             self._windows_of(key, advance.row)
             self._windows.close(key)
             sessions.close(key, _closed(records, row, is_withdrawn=advance.row.session.withdrawn))
@@ -265,13 +257,13 @@ class Partition:
         closed = self._sessions.closed[key]
         advance = self._scorer.extractor.advance(SessionRow(Session(key.decode()), record.offset), record)
         if advance.letter is not None:
-            self._send(DEAD_LETTERS.name, key, self._scorer.codec.encode_record(advance.letter))
-            self.outcomes["dead_letter"] += 1
+            self._letter(advance.letter)
+            self.counts.outcomes["dead_letter"] += 1
         elif advance.row is not None and advance.row.session.withdrawn and not closed.is_withdrawn:
             self._sessions.close(key, ClosedSession(closed.offset, closed.time_ms, is_withdrawn=True))
-            self.outcomes["counted"] += 1
+            self.counts.outcomes["counted"] += 1
         else:
-            self.outcomes["late"] += 1
+            self.counts.outcomes["late"] += 1
 
     # ----------------------------------------------------------------------------------------------------------- scoring
 
@@ -331,16 +323,27 @@ class Partition:
                 found.append(measure(session))
         return found
 
-    def _tell(self, metrics: SessionMetrics, profiles: Iterable[Any]) -> None:
+    def _tell(self, metrics: SessionMetrics, profiles: Iterable[TraitProfile]) -> None:
         codec, key = self._scorer.codec, metrics.session_id.encode()
         self._send(SESSION_METRICS.name, key, codec.encode_record(metrics))
         for profile in profiles:
             self._send(TRAIT_PROFILES.name, key, codec.encode_record(profile))
+            is_scored = _SCORED in profile.profile
+            self.counts.profiles[profile.mapping, "scored" if is_scored else "insufficient"] += 1
+
+    def _letter(self, letter: DeadLetter) -> None:
+        self._sends.append((DEAD_LETTERS.name, message_of(self._scorer.codec, letter)))
+        self.counts.letters[letter.code] += 1
 
     def _send(self, topic: str, key: bytes, value: bytes) -> None:
         self._sends.append((topic, Message(key, value)))
 
     # --------------------------------------------------------------------------------------------------------- remembering
+
+    @property
+    def open_sessions(self) -> int:
+        """How many sessions are open."""
+        return len(self._sessions.open) + len(self._sessions.single)
 
     def snapshot(self) -> Snapshot:
         """What changed since the last snapshot. Nothing may be waiting to be scored."""
@@ -376,16 +379,6 @@ class Partition:
     def _windows_of(self, key: bytes, row: SessionRow) -> None:
         entries = row.session.entries.values()
         self._windows.again(key, [(one.t_us, one.payload) for one in entries if one is not None])
-
-
-def records_of(records: Sequence[Record]) -> Records:
-    """Records that were read one by one."""
-    return Records(
-        [one.offset for one in records],
-        [one.time_ms for one in records],
-        [one.key for one in records],
-        [one.value for one in records],
-    )
 
 
 def _closed(records: Records, row: int, *, is_withdrawn: bool = False) -> ClosedSession:

@@ -7,6 +7,7 @@ sends the same again.
 
 import msgspec
 
+from agents.letters import message_of
 from agents.metric_extractor import MetricExtractor
 from agents.tables import SessionRow
 from agents.trait_inferencer import TraitInferencer
@@ -38,7 +39,7 @@ class Scoring:
         advance = self._extractor.advance(row, record)
         sends: list[tuple[str, Message]] = []
         if advance.letter is not None:
-            sends.append((DEAD_LETTERS.name, Message(record.key, self._codec.encode_record(advance.letter))))
+            sends.append((DEAD_LETTERS.name, message_of(self._codec, advance.letter)))
         if advance.metrics is not None:
             key = advance.metrics.session_id.encode()
             sends.append((SESSION_METRICS.name, Message(key, self._codec.encode_record(advance.metrics))))

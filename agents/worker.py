@@ -10,6 +10,7 @@ Whatever fails ends the process before the commit, and the redelivery mends it.
 import asyncio
 import logging
 import os
+import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,8 +20,9 @@ import faust
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from agents.fetched import Records
 from agents.live import Live
-from agents.partition import Records
+from agents.watch import Watch
 from streams.log import Log
 from streams.topics import EVENTS, LETTER_BYTES_MAX, PARTITIONS
 
@@ -68,7 +70,11 @@ class _Consumer(driver.Consumer):
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Remember what was known of the partitions before any record of them comes."""
         try:
-            await self._off_loop(self._own, {tp.partition for tp in assigned if tp.topic == EVENTS.name})
+            partitions = {tp.partition for tp in assigned if tp.topic == EVENTS.name}
+            self.app.watch.assigned(partitions)
+            began_s = self.app.watch.now_s()
+            await self._off_loop(self._own, partitions)
+            self.app.watch.recovered(self.app.watch.now_s() - began_s)
         except Exception as error:  # noqa: BLE001  # nothing can be folded without it
             end(error)
         await super().on_partitions_assigned(assigned, generation_id)
@@ -85,6 +91,7 @@ class _Consumer(driver.Consumer):
         """Commit what can be, and forget."""
         await self.commit()
         self.app.live.disown()
+        self.app.watch.revoked([tp.partition for tp in revoked])
         await super().on_partitions_revoked(revoked)
 
     async def perform_seek(self) -> None:
@@ -98,6 +105,8 @@ class _Consumer(driver.Consumer):
     async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         """A round: what was folded is made durable, and then its offsets are committed."""
         try:
+            self.app.watch.beat()
+            began_s = self.app.watch.now_s()
             made = self.app.live.prepare()
             if made is None:
                 return False
@@ -107,6 +116,7 @@ class _Consumer(driver.Consumer):
         except Exception as error:  # noqa: BLE001  # not durable: not committed
             end(error)
         self.app.begins = {}
+        self.app.watch.committed(made.offsets, made.done, self.app.watch.now_s() - began_s)
         return committed
 
     async def _off_loop(self, call: Any, *arguments: Any) -> Any:
@@ -127,14 +137,15 @@ class _AsFetched(faust.Schema):  # type: ignore[type-arg]
         return message.value
 
 
-def run(bootstrap_servers: str, live: Live, log: Log, *, folder: Path) -> None:
+def run(bootstrap_servers: str, live: Live, log: Log, watch: Watch, *, folder: Path) -> None:
     """Score what is on Kafka until SIGTERM or SIGINT; ``folder`` takes what Faust keeps beside. Ends the process."""
     folder.mkdir(parents=True, exist_ok=True)
-    app = create_app(bootstrap_servers, live, log, folder=folder)
+    app = create_app(bootstrap_servers, live, log, watch, folder=folder)
+    watch.follow(log, APP_ID, threading.Event())
     faust.Worker(app, loglevel="WARNING", quiet=True, redirect_stdouts=False).execute_from_commandline()
 
 
-def create_app(bootstrap_servers: str, live: Live, log: Log, *, folder: Path) -> Any:
+def create_app(bootstrap_servers: str, live: Live, log: Log, watch: Watch, *, folder: Path) -> Any:
     """The app with its one agent. Every option that matters is spelled here, so that no variable of Faust's own changes it."""
     app: Any = faust.App(
         APP_ID,
@@ -165,7 +176,7 @@ def create_app(bootstrap_servers: str, live: Live, log: Log, *, folder: Path) ->
         web_enabled=False,
     )
     app.transport = _Transport(app.conf.broker_consumer, app)
-    app.live, app.log_port, app.begins = live, log, {}
+    app.live, app.log_port, app.watch, app.begins = live, log, watch, {}
     app.writer = ThreadPoolExecutor(1)
     events = app.topic(EVENTS.name, schema=_AsFetched(key_type=bytes, value_type=bytes), acks=False)
 
@@ -178,6 +189,7 @@ def create_app(bootstrap_servers: str, live: Live, log: Log, *, folder: Path) ->
             try:
                 if generation == live.generation and live.owns(partition):
                     live.take(partition, records)
+                    watch.chunk(len(records.offsets))
             except Exception as error:  # noqa: BLE001  # Faust would go on without the chunk (traps A.2)
                 end(error)
             await asyncio.sleep(0)

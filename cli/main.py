@@ -39,6 +39,7 @@ for command in (
     reliability.reliability,
     running.up,
     running.worker,
+    running.inbox,
     running.project,
     upkeep.topics,
     upkeep.schemas,

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from agents.breaker import TooManyDeadLetters
 from agents.control import ControlUnavailable
 from cli.settings import FOLDER, Settings, UnknownSetting, load
 from importers.tables import NotOfThisForm
@@ -28,6 +29,7 @@ _EXIT_CODES: dict[type[Exception], int] = {
     UnknownPartition: INFRASTRUCTURE,
     StoreUnavailable: INFRASTRUCTURE,
     ControlUnavailable: INFRASTRUCTURE,
+    TooManyDeadLetters: INFRASTRUCTURE,
     MigrationRefused: INFRASTRUCTURE,
     OSError: INFRASTRUCTURE,
     NotOfThisForm: USAGE,

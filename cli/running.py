@@ -2,14 +2,21 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
 from cli.options import common, settings_of
+from cli.settings import Settings
 from cli.upkeep import check_topics
 from cli.wiring import House, house
 from projections.store import StoreUnavailable
 from streams.log import LogUnavailable
+from telemetry.clock import SystemClock
+from telemetry.health import Health
+from telemetry.metrics import Metrics
+from telemetry.server import Server
 
 _POLL_S = 0.5
 
@@ -29,12 +36,47 @@ def up(data: str | None, log: str | None, *, as_json: bool) -> None:
 @common
 def worker(data: str | None, log: str | None, *, as_json: bool) -> None:
     """The Faust worker on Kafka: folds the log and emits metrics and profiles."""
+    from agents.watch import Watch  # noqa: PLC0415
     from agents.worker import run  # noqa: PLC0415  # Faust is loaded by its own command alone
 
     settings = settings_of(data, log or "kafka")
     check_topics(settings)
-    with house(settings) as parts:
-        run(settings.kafka_bootstrap_servers, parts.live(), parts.log, folder=settings.data_dir)
+    clock, metrics = SystemClock(), Metrics()
+    health = Health(clock)
+    watch = Watch(metrics, health, clock, mapping=settings.mapping)
+    with house(settings) as parts, _served(metrics, health, settings):
+        run(settings.kafka_bootstrap_servers, parts.live(), parts.log, watch, folder=settings.data_dir)
+
+
+@contextmanager
+def _served(metrics: Metrics, health: Health, settings: Settings) -> Iterator[None]:
+    """/metrics and /health, where a port is set."""
+    if settings.metrics_port is None:
+        yield
+        return
+    try:
+        server = Server(metrics, health, host=settings.metrics_host, port=settings.metrics_port)
+    except OSError as error:
+        place = f"{settings.metrics_host}:{settings.metrics_port}"
+        raise click.UsageError(
+            f"{place} cannot be listened on ({error}): set another metrics_port"
+        ) from error
+    with server:
+        yield
+
+
+@click.command()
+@common
+def inbox(data: str | None, log: str | None, *, as_json: bool) -> None:
+    """EventLogger on the inbox: checks and seals what direct producers send. One process at a time."""
+    with house(settings_of(data, log or "kafka")) as parts:
+        reader, stop = parts.inbox(), _stop_signal()
+        click.echo("sealing what reaches the inbox", err=True)
+        while not stop.wait(_POLL_S):
+            try:
+                reader.catch_up()
+            except LogUnavailable as reason:
+                click.echo(f"waiting: {reason}", err=True)
 
 
 @click.command()

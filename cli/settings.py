@@ -52,6 +52,18 @@ class Settings(BaseSettings):
     inbox_dead_letters_window: int = Field(
         2_000, ge=1, description="how many records of the inbox the ratio is taken over"
     )
+    metrics_host: str = Field("127.0.0.1", description="where /metrics and /health listen")
+    metrics_port: int | None = Field(
+        None, ge=0, le=65_535, description="their port (0: any that is free); none: they are not served"
+    )
+    session_duration_max_s: int = Field(
+        7_200, ge=1, description="a session that is open so long after its first record is abandoned"
+    )
+    terminal_gap_max_s: int = Field(
+        600,
+        ge=1,
+        description="so long after its end came, a session of which events are still missing is abandoned",
+    )
     mapping: str = Field("core@1.0.0", description="the mapping that sessions are scored by")
 
     @field_validator("data_dir", mode="before")

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from agents.breaker import Breaker, Limits
 from agents.event_logger import EventLogger
+from agents.inbox import Inbox, InboxReader
 from agents.live import Live
 from agents.local import LocalWorker, RowTable
 from agents.metric_extractor import MetricExtractor
@@ -35,6 +37,7 @@ class House:
         self._log: Log | None = None
         self._store: ClickHouseStore | None = None
         self._rows: RowTable | None = None
+        self._inbox: InboxReader | None = None
 
     @property
     def is_embedded(self) -> bool:
@@ -84,6 +87,18 @@ class House:
         control_url = self.settings.control_url or f"sqlite:///{self._folder() / 'control.sqlite'}"
         return EventLogger(self.log, control_url=control_url, codec=self.codec)
 
+    def inbox(self) -> InboxReader:
+        """What direct producers sent, on its way through the door."""
+        settings = self.settings
+        limits = Limits(
+            consecutive=settings.inbox_dead_letters_max_consecutive,
+            ratio=settings.inbox_dead_letters_max_ratio,
+            window=settings.inbox_dead_letters_window,
+        )
+        if self._inbox is None:  # its breaker remembers
+            self._inbox = InboxReader(self.log, Inbox(self.logger(), self.codec, Breaker(limits)))
+        return self._inbox
+
     def replayer(self, mapping: str | None = None) -> Replayer:
         """Rebuilds from the log."""
         return Replayer(self.log, self.codec, self.inferencer(mapping))
@@ -98,6 +113,7 @@ class House:
         assert self.store is not None  # the folder is ours before anything is scored
         if not self.is_embedded:
             return Counter(), {}
+        self.inbox().catch_up()
         path = self._folder() / "rows.sqlite"
         try:
             if self._rows is None:

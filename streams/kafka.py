@@ -25,7 +25,7 @@ from kafka.errors import KafkaError as AdminError
 from kafka.errors import TopicAlreadyExistsError
 
 from streams import kafka_options
-from streams.kafka_record import record_of
+from streams.kafka_record import record_of, value_of
 from streams.log import LogUnavailable, Message, OffsetsLost, Position, Record, UnknownPartition
 from streams.partitioner import partition_of
 from streams.topics import DEAD_LETTERS, LETTER_BYTES_MAX, TOPICS, Topic
@@ -274,7 +274,7 @@ class KafkaLog:
         deadline = time.monotonic() + self._timeout_s
         while True:
             try:
-                what = message.value, message.key, place.partition
+                what = value_of(place.topic, message.value), message.key, place.partition
                 producer.produce(place.topic, *what, on_delivery=on_delivery, headers=list(message.headers))
             except BufferError:
                 if time.monotonic() > deadline:

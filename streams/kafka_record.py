@@ -4,6 +4,14 @@ from typing import Any
 
 from streams.headers import Headers
 from streams.log import Record
+from streams.topics import TOPICS
+
+_COMPACTED = {topic.name for topic in TOPICS if topic.cleanup_policy == "compact"}
+
+
+def value_of(topic: str, value: bytes) -> bytes | None:
+    """The value as Kafka takes it: in a compacted topic an empty one is none, which takes its key away."""
+    return None if not value and topic in _COMPACTED else value
 
 
 def record_of(message: Any, topic: str, partition: int) -> Record:

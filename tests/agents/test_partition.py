@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.event_logger import EventLogger
+from agents.fetched import records_of
 from agents.metric_extractor import MetricExtractor
-from agents.partition import Partition, Scorer, records_of
+from agents.partition import Partition, Scorer
 from agents.scoring import Scoring
 from agents.tables import SessionRow
 from agents.trait_inferencer import TraitInferencer
@@ -184,9 +185,9 @@ def by_columns(
         snapshot = partition.snapshot()
         blocks = snapshot.blocks if snapshot.is_whole else blocks + snapshot.blocks
         if rests_here:
-            outcomes += partition.outcomes
+            outcomes += partition.counts.outcomes
             partition = Partition.restore(EVENTS.name, PARTITION, SCORER, to=partition.applied, blocks=blocks)
-    return sends, outcomes + partition.outcomes
+    return sends, outcomes + partition.counts.outcomes
 
 
 def told(sends: Sends) -> list[tuple[str, bytes, bytes]]:
