@@ -14,7 +14,7 @@ import msgspec
 from agents.changelog import Owner, known
 from agents.counts import Counts
 from agents.fetched import Records, records_of
-from agents.partition import Partition, Scorer
+from agents.partition import Partition, Scorer, score_all
 from streams.log import Log, Message
 from streams.topics import CHANGELOG, EVENTS
 
@@ -103,10 +103,14 @@ class Live:
         steps: list[list[Message]] = [[], [], []]
         offsets: dict[int, int] = {}
         counts = Counts()
-        for number, (partition, owner) in self._owned.items():
-            if partition.applied == self._offsets[number]:
-                continue
-            for topic, message in partition.score():
+        changed = [
+            (number, *owned)
+            for number, owned in self._owned.items()
+            if owned[0].applied != self._offsets[number]
+        ]
+        score_all([partition for _, partition, _ in changed], self._scorer)
+        for number, partition, owner in changed:
+            for topic, message in partition.sends():
                 sends.setdefault(topic, []).append(message)
             snapshot = partition.snapshot()
             for step, messages in zip(steps, owner.steps(partition.applied, snapshot), strict=True):

@@ -12,20 +12,18 @@ from typing import NamedTuple
 import numpy as np
 
 from agents.blocks import IS_RESPONSE, LATENCY_FIELD, ClosedSession
+from agents.closing import Closed, Closing, measured
 from agents.counts import Counts
 from agents.fetched import Records
 from agents.letters import message_of
 from agents.live_windows import LiveWindows
 from agents.metric_extractor import MetricExtractor, session_id_of
-from agents.row_store import Rows, events_of
-from agents.sessions import Going, Sessions, Snapshot
+from agents.sessions import Sessions, Snapshot
 from agents.tables import SessionRow
 from agents.trait_inferencer import TraitInferencer
 from science.canonical import canonical
 from science.columns.events import Column, code_of, integers_of, is_unit
-from science.columns.measure import clean_measures
 from science.event import Event
-from science.measure import Measures, measure
 from science.session import DIGEST_BYTES, Session
 from science.vocabulary import Aborted, Completed
 from streams.codec import Codec, Unreadable
@@ -54,13 +52,6 @@ class Scorer(NamedTuple):
     inferencers: Sequence[TraitInferencer]
 
 
-class _Closing(NamedTuple):
-    key: bytes
-    session: Going
-    how: str
-    offset: int
-
-
 class Partition:
     """The sessions of one partition. ``applied`` is the offset of the next record to take: what lies below changes nothing."""
 
@@ -70,7 +61,7 @@ class Partition:
         self.applied = 0
         self.counts = Counts()  # of whoever asks: it may be replaced
         self._sessions = Sessions(number, scorer.decoder.hashes)
-        self._closing: list[_Closing] = []
+        self._closing: list[Closing] = []
         self._sends: list[tuple[str, Message]] = []
         self._windows = LiveWindows()
 
@@ -87,7 +78,7 @@ class Partition:
         frames = self._frames(records, decoded)
         places: dict[bytes, int] = {}
         of = np.array([places.setdefault(key, len(places)) for key in records.keys])
-        order = np.argsort(of, kind="stable")
+        order = np.argsort(of.astype(np.int16) if len(places) < 1 << 15 else of, kind="stable")  # by radix
         starts = np.concatenate(([0], np.cumsum(np.bincount(of)))).tolist()
         keys = list(places)
         steady = self._steady(keys, decoded, frames, order, starts)
@@ -201,7 +192,7 @@ class Partition:
             event = frames[ends[0]]
             assert event is not None
             how = "completed" if isinstance(event.payload, Completed) else "aborted"
-            self._closing.append(_Closing(key, going, how, records.offsets[ends[0]]))
+            self._closing.append(Closing(key, going, how, records.offsets[ends[0]]))
             self.counts.closed[how] += 1
             self._sessions.close(key, _closed(records, ends[0]))
         return True
@@ -239,7 +230,7 @@ class Partition:
         if advance.letter is not None:
             self._letter(advance.letter)
         if advance.metrics is not None:
-            self._tell(
+            self.tell(
                 advance.metrics,
                 [inferencer.infer(advance.metrics) for inferencer in self._scorer.inferencers],
             )
@@ -267,28 +258,23 @@ class Partition:
 
     # ----------------------------------------------------------------------------------------------------------- scoring
 
-    def score(self) -> list[tuple[str, Message]]:
-        """What is to be sent since the last call: of every session that closed its metrics and profiles, and the dead letters."""
-        closing, self._closing = self._closing, []
-        if closing:
-            closing.sort(key=lambda one: one.session.number)
-            rows = self._sessions.rows_of([one.session for one in closing])
-            measures = self._measures(closing, rows)
-            metrics = [
-                SessionMetrics(
-                    session_id=told.session_id,
-                    measures=canonical(told),
-                    records_digest=one.session.records.hex(),
-                    partition=self._number,
-                    first_offset=one.session.first_offset,
-                    last_offset=one.offset,
-                    engine_version=ENGINE_VERSION,
-                )
-                for one, told in zip(closing, measures, strict=True)
-            ]
-            profiles = [inferencer.infer_all(metrics, measures) for inferencer in self._scorer.inferencers]
-            for place, one in enumerate(metrics):
-                self._tell(one, [of_mapping[place] for of_mapping in profiles])
+    def closed(self) -> Closed:
+        """The sessions that closed by columns since the last call: for ``score_all``."""
+        closing, self._closing = sorted(self._closing, key=lambda one: one.session.number), []
+        rows = self._sessions.rows_of([one.session for one in closing])
+        return Closed(self._number, closing, rows, self._sessions.rows.words if closing else [])
+
+    def tell(self, metrics: SessionMetrics, profiles: Iterable[TraitProfile]) -> None:
+        """What one of them amounts to is to be sent."""
+        codec, key = self._scorer.codec, metrics.session_id.encode()
+        self._send(SESSION_METRICS.name, key, codec.encode_record(metrics))
+        for profile in profiles:
+            self._send(TRAIT_PROFILES.name, key, codec.encode_record(profile))
+            is_scored = _SCORED in profile.profile
+            self.counts.profiles[profile.mapping, "scored" if is_scored else "insufficient"] += 1
+
+    def sends(self) -> list[tuple[str, Message]]:
+        """What is to be sent since the last call: metrics and profiles, dead letters, and windows that changed."""
         windows = self._windows.changes()
         for at in range(0, len(windows), _WINDOWS_A_RECORD):
             told = LiveWindowsRecord(
@@ -301,35 +287,6 @@ class Partition:
             self._send(LIVE_WINDOWS.name, key, self._scorer.codec.encode_record(told))
         sends, self._sends = self._sends, []
         return sends
-
-    def _measures(self, closing: Sequence[_Closing], rows: Rows) -> list[Measures]:
-        events = events_of(
-            rows,
-            self._sessions.rows.words,
-            [(one.key.decode(), one.how) for one in closing],
-            [{seq: entry for seq, (entry, _) in one.session.frame.items()} for one in closing],
-            self._scorer.decoder.hashes,
-        )
-        found = []
-        for one, measures in zip(closing, clean_measures(events), strict=True):
-            if measures is not None:
-                found.append(measures)
-            else:
-                session = self._sessions.session(
-                    one.key, one.session, rows[rows["owner"] == one.session.number]
-                )
-                session.closed, session.last_seq = one.how, one.session.count - 1
-                session.resume()
-                found.append(measure(session))
-        return found
-
-    def _tell(self, metrics: SessionMetrics, profiles: Iterable[TraitProfile]) -> None:
-        codec, key = self._scorer.codec, metrics.session_id.encode()
-        self._send(SESSION_METRICS.name, key, codec.encode_record(metrics))
-        for profile in profiles:
-            self._send(TRAIT_PROFILES.name, key, codec.encode_record(profile))
-            is_scored = _SCORED in profile.profile
-            self.counts.profiles[profile.mapping, "scored" if is_scored else "insufficient"] += 1
 
     def _letter(self, letter: DeadLetter) -> None:
         self._sends.append((DEAD_LETTERS.name, message_of(self._scorer.codec, letter)))
@@ -379,6 +336,17 @@ class Partition:
     def _windows_of(self, key: bytes, row: SessionRow) -> None:
         entries = row.session.entries.values()
         self._windows.again(key, [(one.t_us, one.payload) for one in entries if one is not None])
+
+
+def score_all(partitions: Sequence[Partition], scorer: Scorer) -> None:
+    """Score what closed in these partitions, together; each has what came of its own to send."""
+    closed = [partition.closed() for partition in partitions]
+    found = measured(closed, scorer.decoder.hashes)
+    metrics, measures = [record for record, _ in found], [one for _, one in found]
+    by_mapping = [one.infer_all(metrics, measures) for one in scorer.inferencers]
+    owners = [partition for partition, of in zip(partitions, closed, strict=True) for _ in of.sessions]
+    for place, (partition, record) in enumerate(zip(owners, metrics, strict=True)):
+        partition.tell(record, [profiles[place] for profiles in by_mapping])
 
 
 def _closed(records: Records, row: int, *, is_withdrawn: bool = False) -> ClosedSession:

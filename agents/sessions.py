@@ -97,7 +97,9 @@ class Sessions:
     def out_of_columns(self, key: bytes, last_offset: int) -> SessionRow:
         """An open session as an object; its rows are left behind."""
         going = self.open.pop(key)
-        row = SessionRow(self.session(key, going, self.rows.of(self._alive([going]))), going.first_offset)
+        rows = self.rows.of(self._alive([going]))
+        session = session_of(key, going, rows, words=self.rows.words, hashes=self._hashes)
+        row = SessionRow(session, going.first_offset)
         row.session.resume()
         row.last_offset, row.records = last_offset, going.records
         self._live -= going.count
@@ -106,18 +108,6 @@ class Sessions:
     def rows_of(self, going: Sequence[Going]) -> Rows:
         """The rows of these sessions, in the order of their numbers."""
         return self.rows.of(self._alive(going))
-
-    def session(self, key: bytes, going: Going, rows: Rows) -> Session:
-        """A session out of its rows."""
-        session, words = Session(key.decode()), self.rows.words
-        columns = [rows[name].tolist() for name in ("seq", "t_us", "unit", "schema", "fields")]
-        for seq, t_us, unit, schema, fields, digest in zip(*columns, rows["digest"], strict=True):
-            session.entries[seq] = (
-                going.frame[seq][0]
-                if unit < 0
-                else Entry(digest.tobytes(), self._hashes[schema][0], t_us, payload_of(unit, fields, words))
-            )
-        return session
 
     def snapshot(self) -> Snapshot:
         """What changed since the last snapshot; now and then all there is."""
@@ -189,6 +179,21 @@ class Sessions:
         alive = np.zeros(self._numbers, dtype=np.bool_)
         alive[[one.number for one in going]] = True
         return alive
+
+
+def session_of(
+    key: bytes, going: Going, rows: Rows, *, words: Sequence[str], hashes: Sequence[tuple[bytes, str]]
+) -> Session:
+    """A session out of its rows."""
+    session = Session(key.decode())
+    columns = [rows[name].tolist() for name in ("seq", "t_us", "unit", "schema", "fields")]
+    for seq, t_us, unit, schema, fields, digest in zip(*columns, rows["digest"], strict=True):
+        session.entries[seq] = (
+            going.frame[seq][0]
+            if unit < 0
+            else Entry(digest.tobytes(), hashes[schema][0], t_us, payload_of(unit, fields, words))
+        )
+    return session
 
 
 def entry_of(event: Event) -> Entry:

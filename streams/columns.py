@@ -64,11 +64,13 @@ class ColumnDecoder:
     def __init__(self, registry: Registry | None = None) -> None:
         """With the schemas that were published."""
         self.registry = registry = registry if registry is not None else Registry.load()
-        self._plans = {
-            int.from_bytes(plan_of.fingerprint, "little"): plan
-            for plan_of in registry.schemas
-            if (plan := _plan(plan_of)) is not None
+        plans = {
+            int.from_bytes(schema.fingerprint, "little"): plan
+            for schema in registry.schemas
+            if (plan := _plan(schema)) is not None
         }
+        self._prints = np.array(sorted(plans), dtype=np.uint64)
+        self._plans = [plans[one] for one in sorted(plans)]
         self._numbers = {bytes.fromhex(schema.sha256): schema.number for schema in registry.schemas}
         # By a schema's number its SHA-256 and the kind it is of.
         self.hashes = [(b"", "")] * (1 + max(schema.number for schema in registry.schemas))
@@ -103,11 +105,14 @@ class ColumnDecoder:
             words=[],
         )
         words: dict[str, int] = {}
-        order = np.argsort(prints, kind="stable")
-        borders = np.flatnonzero(np.diff(prints[order])) + 1
-        for rows in np.split(order, borders):
-            plan = self._plans.get(int(prints[rows[0]])) if len(rows) else None
-            if plan is not None:
+        # Sixteen bits, which are sorted by radix: a known fingerprint's place, or one past the last.
+        nearest = np.minimum(np.searchsorted(self._prints, prints), len(self._prints) - 1)
+        plan_of = np.where(self._prints[nearest] == prints, nearest, len(self._prints)).astype(np.int16)
+        order = np.argsort(plan_of, kind="stable")
+        borders = np.searchsorted(plan_of[order], np.arange(len(self._plans) + 1))
+        for plan, begin, end in zip(self._plans, borders[:-1].tolist(), borders[1:].tolist(), strict=True):
+            rows = order[begin:end]
+            if len(rows):
                 group = _Group(whole, eights, data, starts[rows] + _FRAME_BYTES, ends[rows])
                 _read(plan, group, [keys[row] for row in rows.tolist()], words)
                 _keep(plan, group, rows, found)

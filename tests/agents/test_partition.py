@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agents.event_logger import EventLogger
 from agents.fetched import records_of
 from agents.metric_extractor import MetricExtractor
-from agents.partition import Partition, Scorer
+from agents.partition import Partition, Scorer, score_all
 from agents.scoring import Scoring
 from agents.tables import SessionRow
 from agents.trait_inferencer import TraitInferencer
@@ -181,7 +181,8 @@ def by_columns(
     blocks: list[bytes] = []
     for begin, end, rests_here in zip([0, *cuts], [*cuts, len(records)], [*rests, False], strict=True):
         partition.take(records_of(records[max(0, begin - 2) : end]))  # the last two come again
-        sends += partition.score()
+        score_all([partition], SCORER)
+        sends += partition.sends()
         snapshot = partition.snapshot()
         blocks = snapshot.blocks if snapshot.is_whole else blocks + snapshot.blocks
         if rests_here:
