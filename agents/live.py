@@ -69,7 +69,7 @@ class Live:
             found = Partition(EVENTS.name, partition, self._scorer)
         count = self._log.partitions(CHANGELOG.name)
         self._owned[partition] = found, Owner(partition, count, remembered)
-        self._offsets[partition] = found.applied
+        self._offsets[partition] = committed  # what is known beyond is to be committed too
         if committed == found.applied == 0:
             self._fresh.add(partition)
         return found.applied
@@ -84,6 +84,8 @@ class Live:
     def take(self, partition: int, records: Records) -> None:
         """Fold records of an owned partition. What a driver left out before them is read first. Raises LogUnavailable, OffsetsLost."""
         found, _ = self._owned[partition]
+        if not records.offsets:
+            return
         if records.offsets[0] > found.applied and partition not in self._fresh:
             left_out = list(self._log.read(EVENTS.name, partition, found.applied, records.offsets[0]))
             if left_out:
