@@ -31,6 +31,7 @@ _CHUNK_RECORDS = 10_000
 _TIMED_BEFORE = 64  # records before the first to be read: the log's time goes on from theirs
 _CLOSED_MAX = 8_192  # a partition; of 16 about 20 MB
 _MARKS_MAX = 128
+_AHEAD_MS_MAX = 24 * 3_600_000  # a clock that is set wrong is seldom wrong by more
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,10 +85,11 @@ class OpenSessions:
         return self._newest_ms
 
     def log_time(self, time_ms: int, now_ms: int) -> int:
-        """A record's time. Taken no earlier than that of a record before it: a stamp of a clock that went back makes nobody old. What
-        lies in the future holds back nobody else.
+        """A record's time. Taken no earlier than that of a record before it: a stamp of a clock that went back makes nobody old. One that
+        is days ahead of everybody holds back nobody else.
         """
-        self._newest_ms = max(self._newest_ms, min(time_ms, now_ms))
+        if time_ms <= now_ms + _AHEAD_MS_MAX:
+            self._newest_ms = max(self._newest_ms, time_ms)
         return max(self._newest_ms, time_ms)
 
     def go_on(self, key: bytes, offset: int, time_ms: int, *, is_terminal: bool) -> None:

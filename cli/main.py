@@ -3,6 +3,7 @@
 import click
 
 from cli import (
+    closing,
     demo,
     importing,
     letters,
@@ -41,6 +42,7 @@ for command in (
     running.worker,
     running.inbox,
     running.project,
+    closing.closer,
     upkeep.topics,
     upkeep.schemas,
     publishing.mappings,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import click
 
+from cli.closing import closer_of, show
 from cli.options import common, settings_of
 from cli.settings import Settings
 from cli.upkeep import check_topics
@@ -93,11 +94,13 @@ def project(data: str | None, log: str | None, *, as_json: bool) -> None:
 def follow(parts: House) -> None:
     """Score and project what is new, until a signal. What is away is waited for."""
     parts.catch_up()
+    closer, clock = closer_of(parts), SystemClock()
     stop = _stop_signal()
     click.echo(f"following the log in {parts.settings.data_dir}; end with Ctrl-C", err=True)
     while not stop.wait(_POLL_S):
         try:
             outcomes, _ = parts.catch_up()
+            show(closer.sweep(clock.now_ms()), as_json=False)
         except (LogUnavailable, StoreUnavailable) as reason:
             click.echo(f"waiting: {reason}", err=True)
             continue
