@@ -1,9 +1,9 @@
-# make env | demo | test | check | docs | science | mutants | bench | kafka: each makes the environment first, from the hashed lock.
+# make env | demo | test | check | docs | science | mutants | bench | live | chaos | fuzz | kafka: each makes the environment first, from the hashed lock.
 PYTHON ?= python3
 DATA ?= .kymograph
 BIN := .venv/bin
 
-.PHONY: env demo test check docs science mutants bench kafka lock
+.PHONY: env demo test check docs science mutants bench live chaos fuzz kafka lock
 
 env: .venv/made
 
@@ -48,6 +48,18 @@ mutants: env
 bench: env
 	$(BIN)/python -m benchmarks.scoring
 	$(BIN)/python -m benchmarks.columns
+
+# The worker beside naive Faust, Quix Streams and Bytewax, on a broker of its own; the peers' environments are made in .peers/.
+live: env
+	$(BIN)/python -m benchmarks.live
+
+# 100,000 events under 30 random faults, judged from outside; about 20 minutes.
+chaos: env
+	$(BIN)/python -m benchmarks.chaos
+
+# Ten minutes of bytes that no schema has, into the decoders.
+fuzz: env
+	$(BIN)/python -m benchmarks.fuzz --seconds 600 --without-atheris
 
 kafka: env
 	infra/kafka/broker start --dir $(DATA)/kafka --port 9092
