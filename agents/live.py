@@ -69,7 +69,9 @@ class Live:
             found = Partition(EVENTS.name, partition, self._scorer)
         count = self._log.partitions(CHANGELOG.name)
         self._owned[partition] = found, Owner(partition, count, remembered)
-        self._offsets[partition] = committed  # what is known beyond is to be committed too
+        self._offsets[partition] = min(
+            committed, found.applied
+        )  # what is known beyond is to be committed too
         if committed == found.applied == 0:
             self._fresh.add(partition)
         return found.applied

@@ -114,6 +114,7 @@ def test_a_changelog_that_lies_behind_is_made_again_from_the_log() -> None:
     log = log_of(side_by_side())
     live = Live(log, SCORER)
     assert live.own(PARTITION, 25) == 0
+    assert live.prepare() is None, "what was committed stays so until more is known"
     live.take(PARTITION, records_of(events(log)))
     made = live.prepare()
     assert made is not None

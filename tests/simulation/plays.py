@@ -64,6 +64,10 @@ class OnePartition(MemoryLog):
         super().__init__([msgspec.structs.replace(topic, partitions=1) for topic in TOPICS])
         self._records[EVENTS.name] = [records]
 
+    def lose(self, topic: str) -> None:
+        """Everything of this topic is gone."""
+        self._records[topic] = [[]]
+
     def told(self) -> Told:
         """What the other topics tell."""
         metrics: dict[bytes, set[bytes]] = {}
@@ -109,7 +113,7 @@ def _messages(dice: random.Random) -> list[Message]:
 
 def _session(key: bytes, dice: random.Random) -> list[Message]:
     """A session of one balloon, or of a pause alone; at times it is left before its end."""
-    if dice.random() < 0.3:
+    if dice.random() < 0.2:
         messages = list(sealed(key.decode(), balloons=1, seed=dice.randint(1, 9)))
     else:
         first = sealed(key.decode(), balloons=1)[0]

@@ -28,7 +28,7 @@ from agents.metric_extractor import MetricExtractor
 from agents.partition import Scorer
 from streams.columns import ColumnDecoder
 from streams.log import Message
-from streams.topics import EVENTS
+from streams.topics import CHANGELOG, EVENTS
 from tests.simulation.plays import CODEC, PLAYS, OnePartition, Told, play
 
 GROUP = "owners"
@@ -85,7 +85,8 @@ class Process:
 
     def commit(self) -> bool:
         """Commit the round, all of which is durable; a zombie's is refused. Whether it was taken."""
-        assert self.offset is not None and not self.calls, "only what is durable is committed"
+        assert self.offset is not None, "there is a round"
+        assert not self.calls, "only what is durable is committed"
         offset, self.offset = self.offset, None
         if self.is_owner:
             self._log.commit(GROUP, EVENTS.name, {0: offset})
@@ -137,6 +138,9 @@ class Schedule:
             self._rebalance(owner)
         elif self.late and self.dice.random() < 0.2:
             self._land()
+        elif self.dice.random() < 0.005:  # a cache: it is made again from the log
+            self.log.lose(CHANGELOG.name)
+            self._note("changelog_lost")
         elif self.dice.random() < 0.06:
             self._crash(self.dice.choice(self.processes))
         else:
@@ -211,7 +215,7 @@ class Schedule:
         if not left:
             self.late.remove(stalled)
 
-    def _note(self, what: str, has_happened: bool = True) -> None:  # noqa: FBT001, FBT002  # a word and whether
+    def _note(self, what: str, has_happened: bool = True) -> None:
         self.acts[what] += has_happened
 
     def _judged(self) -> list[str]:

@@ -7,11 +7,11 @@ import pytest
 from agents.live import GUARDS
 from tests.simulation.schedules import Schedule, simulate
 
-SCHEDULES, CONTROLS = range(2_000), range(300)
+SCHEDULES, CONTROLS = range(2_000), range(200)
 # What must have happened often, or the schedules say little.
 ACTS = {
     *("committed", "refused", "crashed", "crashed_amid_a_round", "crashed_amid_an_append", "landed_late"),
-    *("zombie", "handed_over", "restored_beyond_commit", "fetched_again", "left_out"),
+    *("zombie", "handed_over", "restored_beyond_commit", "fetched_again", "left_out", "changelog_lost"),
 }
 
 
@@ -24,9 +24,17 @@ def simulated() -> tuple[dict[int, list[str]], Counter[str]]:
 def test_no_schedule_loses_doubles_or_changes_anything(
     simulated: tuple[dict[int, list[str]], Counter[str]],
 ) -> None:
-    """Metrics to the byte and every time they are told, dead letters, windows, and in the end all of the log is committed."""
+    """Metrics to the byte and every time they are told, dead letters, and windows."""
     wrong, _ = simulated
-    assert wrong == {}
+    assert {seed: found for seed, found in wrong.items() if found != ["committed"]} == {}
+
+
+def test_in_the_end_the_whole_log_is_committed(
+    simulated: tuple[dict[int, list[str]], Counter[str]],
+) -> None:
+    """A lag that stays at something would be taken for a worker that stands still."""
+    wrong, _ = simulated
+    assert [seed for seed, found in wrong.items() if "committed" in found] == []
 
 
 def test_the_schedules_are_hard(simulated: tuple[dict[int, list[str]], Counter[str]]) -> None:
@@ -36,9 +44,7 @@ def test_the_schedules_are_hard(simulated: tuple[dict[int, list[str]], Counter[s
     assert {act: count for act, count in acts.items() if count < 100} == {}
 
 
-@pytest.mark.parametrize(
-    ("guard", "least"), [("applied", 50), ("changelog", 90), ("order", 10)], ids=lambda one: str(one)
-)
+@pytest.mark.parametrize(("guard", "least"), [("applied", 25), ("changelog", 50), ("order", 4)], ids=str)
 def test_without_a_guard_it_is_found(guard: str, least: int) -> None:
     """Sessions are lost or counted twice in many schedules, so none of the guards is idle, and the judge is not blind."""
     wrong, _ = simulate(CONTROLS, GUARDS - {guard})
