@@ -84,13 +84,14 @@ def pack(block: Block) -> bytes:
     unit, fields = rows["unit"].astype(np.int64), rows["fields"]
     latency = np.where(IS_RESPONSE[unit], fields[:, LATENCY_FIELD], 0)
     owner, run = _runs(rows["owner"])
-    kinds, kind = np.unique(np.stack([unit, rows["schema"].astype(np.int64)]), axis=1, return_inverse=True)
+    kinds, kind = np.unique(unit << 16 | rows["schema"].astype(np.int64), return_inverse=True)
     columns = [
         owner,
         np.diff(np.append(run, len(rows))),
         rows["seq"][run].astype(np.int64),
-        *kinds,
-        kind.reshape(-1),
+        kinds >> 16,
+        kinds & 0xFFFF,
+        kind,
         _steps(rows["t_us"], run) - latency,
     ]
     for code, place_of in _cells(unit):
