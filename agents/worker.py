@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import faust
-from aiokafka.consumer import fetcher
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
@@ -124,7 +123,10 @@ class _Consumer(driver.Consumer):
         return await asyncio.get_running_loop().run_in_executor(self.app.writer, call, *arguments)
 
 
-class _AsStored(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka is untyped
+_fetcher: Any = driver.aiokafka.consumer.fetcher  # type: ignore[attr-defined]  # of Faust's own driver
+
+
+class _AsStored(_fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka is untyped
     """aiokafka makes an object of each record; what it makes it of has all that we read, and is there already."""
 
     def _consumer_record(self, tp: Any, record: Any) -> Any:
@@ -183,7 +185,7 @@ def create_app(bootstrap_servers: str, live: Live, log: Log, watch: Watch, *, fo
         topic_partitions=PARTITIONS,
         web_enabled=False,
     )
-    fetcher.PartitionRecords = _AsStored
+    _fetcher.PartitionRecords = _AsStored
     app.transport = _Transport(app.conf.broker_consumer, app)
     app.live, app.log_port, app.watch, app.begins = live, log, watch, {}
     app.writer = ThreadPoolExecutor(1)
