@@ -53,7 +53,6 @@ class Live:
         self._log, self._scorer, self._guards = log, scorer, guards
         self._owned: dict[int, tuple[Partition, Owner]] = {}
         self._offsets: dict[int, int] = {}
-        self._fresh: set[int] = set()  # nothing was ever read of them: they begin where the log does
         self.generation = 0
 
     def own(self, partition: int, committed: int) -> int:
@@ -67,20 +66,19 @@ class Live:
             )
         else:  # nothing, or a changelog that lies behind: from the log itself
             found = Partition(EVENTS.name, partition, self._scorer)
+            if committed == 0:  # nothing was ever read of it: it begins where the log does
+                found.applied = self._log.first_offsets(EVENTS.name)[partition]
         count = self._log.partitions(CHANGELOG.name)
         self._owned[partition] = found, Owner(partition, count, remembered)
         self._offsets[partition] = min(
             committed, found.applied
         )  # what is known beyond is to be committed too
-        if committed == found.applied == 0:
-            self._fresh.add(partition)
         return found.applied
 
     def disown(self) -> None:
         """Let go of everything: what was not committed is for the next owner."""
         self._owned.clear()
         self._offsets.clear()
-        self._fresh.clear()
         self.generation += 1
 
     def take(self, partition: int, records: Records) -> None:
@@ -88,11 +86,10 @@ class Live:
         found, _ = self._owned[partition]
         if not records.offsets:
             return
-        if records.offsets[0] > found.applied and partition not in self._fresh:
+        if records.offsets[0] > found.applied:
             left_out = list(self._log.read(EVENTS.name, partition, found.applied, records.offsets[0]))
             if left_out:
                 found.take(records_of(left_out))
-        self._fresh.discard(partition)
         if "applied" not in self._guards:
             found.applied = 0
         found.take(records)

@@ -84,6 +84,17 @@ def test_what_a_driver_left_out_is_read_from_the_log() -> None:
     assert made.done.counts.outcomes == {"counted": len(events(log))}
 
 
+def test_the_beginning_of_the_log_is_not_left_out_either() -> None:
+    """The first records that a consumer ever fetched may be those that it dropped."""
+    log = log_of(side_by_side())
+    live = Live(log, SCORER)
+    assert live.own(PARTITION, 0) == 0
+    live.take(PARTITION, records_of(events(log, 9)))
+    made = live.prepare()
+    assert made is not None
+    assert made.done.counts.outcomes == {"counted": len(events(log))}
+
+
 class Truncated(MemoryLog):
     """A log whose beginning is gone."""
 
