@@ -23,11 +23,16 @@ from streams.schemas import Registry, Schema
 
 _FRAME = np.frombuffer(b"\xc3\x01", dtype="<u2")[0]
 _FRAME_BYTES = 10
-_UUID_BYTES, _DASHES = 36, (8, 13, 18, 23)
-_HEX = np.zeros(256, dtype=np.bool_)
-_HEX[list(b"0123456789abcdef")] = True
-_IS_DASH = np.zeros(_UUID_BYTES, dtype=np.bool_)
-_IS_DASH[list(_DASHES)] = True
+_UUID_BYTES = 36
+# A uuid's text as five words of eight characters, the last overlapping; in each the places of its dashes.
+_UUID_WORDS = (
+    (0, b"........"),
+    (8, b"-....-.."),
+    (16, b"..-....-"),
+    (24, b"........"),
+    (28, b"........"),
+)
+_EACH, _HIGH = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
 _UUID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _TEXT_BYTES_MAX = 1 << 16
 
@@ -175,13 +180,26 @@ class _Group:
         """A text of 36 characters, checked."""
         begin, size = self.text()
         self.fine &= size == _UUID_BYTES
-        block = self._whole[np.minimum(begin, self._last - _UUID_BYTES)[:, None] + np.arange(_UUID_BYTES)]
-        self.fine &= np.where(_IS_DASH, block == ord("-"), _HEX[block]).all(axis=1)
+        begin = np.minimum(begin, self._last - _UUID_BYTES)
+        for place, dashes in _UUID_WORDS:
+            self.fine &= _is_hex(self._eights[begin + place], dashes)
 
     def slices(self, begin: Column, size: Column) -> list[bytes]:
         """The bytes there."""
         data = self._data
         return [data[a:b] for a, b in zip(begin.tolist(), (begin + size).tolist(), strict=True)]
+
+
+def _is_hex(word: npt.NDArray[np.uint64], dashes: bytes) -> Mask:
+    """Whether eight characters are dashes where they must be and 0-9a-f elsewhere."""
+    mask = np.uint64(int.from_bytes(dashes.replace(b".", b"\0").replace(b"-", b"\xff"), "little"))
+    zeros = word & ~mask | _EACH * np.uint64(ord("0")) & mask
+    # Of characters below 128, so that no sum carries: the high bit of (character + 128 - least) says that it is at least that.
+    is_digit = (zeros + _EACH * np.uint64(128 - ord("0"))) & ~(zeros + _EACH * np.uint64(127 - ord("9")))
+    is_letter = (zeros + _EACH * np.uint64(128 - ord("a"))) & ~(zeros + _EACH * np.uint64(127 - ord("f")))
+    found: Mask = (is_digit | is_letter) & ~word & _HIGH == _HIGH
+    found &= word & mask == _EACH * np.uint64(ord("-")) & mask
+    return found
 
 
 def _plan(schema: Schema) -> _Plan | None:
