@@ -1,9 +1,9 @@
-# make env | demo | test | check | docs | science | mutants | bench | live | chaos | fuzz | kafka: each makes the environment first, from the hashed lock.
+# make env | demo | test | check | docs | science | mutants | bench | live | chaos | soak | fuzz | kafka: each makes the environment first, from the hashed lock.
 PYTHON ?= python3
 DATA ?= .kymograph
 BIN := .venv/bin
 
-.PHONY: env demo test check docs science mutants bench live chaos fuzz kafka lock
+.PHONY: env demo test check docs science mutants bench live chaos soak fuzz kafka lock
 
 env: .venv/made
 
@@ -53,9 +53,13 @@ bench: env
 live: env
 	$(BIN)/python -m benchmarks.live
 
-# 100,000 events under 30 random faults, judged from outside; about 20 minutes.
+# 100,000 events under 30 random faults, judged from outside; about 12 minutes. LONG=1: a million under 200 on three brokers, about 45.
 chaos: env
-	$(BIN)/python -m benchmarks.chaos
+	$(BIN)/python -m benchmarks.chaos $(if $(LONG),--long)
+
+# Ten minutes at 70 % of the worker's capacity for the slope of its memory, two at 200 % for its lag; takes about 15 GB of disk meanwhile.
+soak: env
+	$(BIN)/python -m benchmarks.soak
 
 # Ten minutes of bytes that no schema has, into the decoders.
 fuzz: env

@@ -1,10 +1,12 @@
-"""A stream of sessions under faults: workers and the broker killed, frozen, added and taken away; then everything is judged from outside.
+"""A stream of sessions under faults: workers and brokers killed, frozen, added and taken away; then everything is judged from outside.
 
-    python -m benchmarks.chaos [--events 100000] [--faults 30] [--seed N] [--workers 2] [--short] [--without GUARD]
+    python -m benchmarks.chaos [--events 100000] [--faults 30] [--seed N] [--workers 2] [--brokers 3] [--short | --long] [--without GUARD]
 
-One broker, some ``kymograph worker`` processes, and a journal of every event that the broker acknowledged. The faults come by the seed,
-at random moments; between them, every event must find its way. ``benchmarks/chaos_judge.py`` says what is lost, counted twice or wrong,
-and one JSON line tells it. Exits 1 if anything is. ``--without`` takes a guard from the workers: then something must be.
+A broker, or a cluster of three that holds every record three times; some ``kymograph worker`` processes; and a journal of every event that
+was acknowledged. The faults come by the seed, at random moments; between them, every event must find its way. Of a cluster no second broker
+is hit before all copies are in sync again: what is acknowledged meanwhile lies in two of them. ``benchmarks/chaos_judge.py`` says what is
+lost, counted twice or wrong, and one JSON line tells it. Exits 1 if anything is. ``--without`` takes a guard from the workers: then
+something must be.
 """
 
 import argparse
@@ -12,40 +14,48 @@ import json
 import random
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from kafka.errors import KafkaError as AdminError
 
 from agents.event_logger import EventLogger
-from agents.live import GUARDS
-from agents.worker import APP_ID
+from agents.live import GROUP, GUARDS
 from benchmarks.chaos_judge import judge, lying
-from benchmarks.chaos_processes import Broker, Workers
+from benchmarks.chaos_processes import Brokers, Workers
 from benchmarks.feed import SEED as FEED_SEED
 from benchmarks.feed import Played, records
 from simulators import balloon_risk, memory_cards, reaction_timer
 from simulators.people import crowd
+from streams import kafka_options
 from streams.kafka import KafkaLog
 from streams.memory import MemoryLog
 from streams.topics import CHANGELOG, EVENTS, PARTITIONS, TRAIT_PROFILES
-from tests.brokers import broker_unavailable_reason
+from tests.brokers import Broker, broker_unavailable_reason
 
 PEOPLE, ACTIVE = 60, 40
 REPEATED_SHARE = 0.01  # of the events are sent twice, as clients do that missed an answer
 FLUSH_S_MAX = 120
 FROZEN_S = (12.0, 16.0)  # beyond the group's session timeout of 10 s
 STALLED_S = (2.0, 13.0)  # around the worker's patience of 10 s
-SHORT = {"events": 10_000, "faults": 4, "pause_s": (3.0, 6.0), "drain_s": 45.0}
-LONG = {"events": 100_000, "faults": 30, "pause_s": (8.0, 20.0), "drain_s": 180.0}
-KINDS = ("broker_kill", "broker_stall", "extra_worker", "freeze", "kill", "kill_amid_a_round")
+DOWN_S = {1: (0.0, 3.0), 3: (1.0, 12.0)}  # by brokers; a cluster goes on without one after 5 s
+WHOLE_S_MAX = 120
+FAULT_S = 9.0  # what a fault takes, about
+SHORT = {"brokers": 1, "events": 6_000, "faults": 4, "pause_s": (1.0, 3.0), "drain_s": 45.0}
+USUAL = {"brokers": 1, "events": 100_000, "faults": 30, "pause_s": (8.0, 20.0), "drain_s": 180.0}
+LONG = {"brokers": 3, "events": 1_000_000, "faults": 200, "pause_s": (1.0, 4.0), "drain_s": 600.0}
+WORKER_KINDS = ("extra_worker", "freeze", "kill", "kill_amid_a_round")
+BROKER_KINDS = ("broker_kill", "broker_stall")
+CLUSTER_KINDS = ("controller_kill", "coordinator_stall")
+SHORT_KINDS = ("broker_kill", "extra_worker", "freeze", "kill_amid_a_round")
 _HEAD = b"\0kh\0"  # how a head of the changelog begins
 _SHORT_GAMES = (
     balloon_risk.Design(balloons=3),
@@ -63,8 +73,9 @@ def main() -> int:
         return 3
     # A SIGTERM unwinds, so that no worker and no broker is left behind.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    with tempfile.TemporaryDirectory(prefix="kymograph-chaos-") as scratch:
-        result = _result(options, Path(scratch))
+    passing = nullcontext(options.folder) if options.folder else TemporaryDirectory(prefix="kymograph-chaos-")
+    with passing as folder:
+        result = _result(options, Path(folder))
     print(json.dumps(result), flush=True)
     return int(not result["is_right"])
 
@@ -76,59 +87,70 @@ def _options() -> argparse.Namespace:
     add("--faults", type=int, help="how many (30)")
     add("--seed", type=int, default=1, help="of the faults and the feed (1)")
     add("--workers", type=int, default=2, choices=[1, 2, 3, 4], help="side by side (2)")
-    add("--brokers", type=int, default=1, help="only 1 for now: a cluster of three is not supported yet")
-    add("--short", action="store_true", help="for CI: 10,000 events and 4 faults, within about 120 s")
-    add("--only", choices=KINDS, help="faults of one kind alone")
+    add("--brokers", type=int, choices=[1, 3], help="alone, or a cluster (1)")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--short", action="store_true", help="for CI: 6,000 events, 4 faults, about a minute")
+    form.add_argument("--long", action="store_true", help="1,000,000 events, 200 faults, 3 brokers")
+    kinds = (*WORKER_KINDS, *BROKER_KINDS, *CLUSTER_KINDS)
+    add("--only", choices=kinds, help="faults of one kind alone")
     add("--without", choices=sorted(GUARDS), help="workers without this guard: a fault must be found")
+    add("--folder", type=Path, help="a new one, to keep what brokers and workers wrote (one that goes)")
     options = parser.parse_args()
-    if options.brokers != 1:
-        parser.error("--brokers: only 1 is supported; infra/kafka/broker starts no cluster of three yet")
-    for name, value in (SHORT if options.short else LONG).items():
+    for name, value in (SHORT if options.short else LONG if options.long else USUAL).items():
         if getattr(options, name, None) is None:
             setattr(options, name, value)
+    options.kinds = kinds if options.brokers > 1 else (*WORKER_KINDS, *BROKER_KINDS)
+    if options.short:
+        options.kinds = SHORT_KINDS
+    if options.only is not None:
+        options.kinds = (options.only,)
     return options
 
 
 def _result(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """One run, from the broker's start to its end."""
+    """One run, from the brokers' start to their end."""
     began = time.perf_counter()
     dice = random.Random(f"chaos {options.seed}")
-    broker = Broker(folder / "kafka")
-    try:
-        broker.start()
-        log = KafkaLog(broker.bootstrap)
-        log.create_topics()
+    with Brokers(folder / "kafka", options.brokers) as brokers:
+        log = KafkaLog(brokers.bootstrap)
+        log.create_topics(replication_factor=brokers.copies)
+        assert log.check_topics(replication_factor=brokers.copies) == []
         log.close()
-        pause_s = sum(options.pause_s) / 2 + 9  # a fault takes about as long
-        feed = Feed(broker.bootstrap, options.events, rate=options.events / (options.faults * pause_s))
-        with Workers(broker.bootstrap, folder, options.workers, options.without) as workers:
+        storm_s = options.faults * (sum(options.pause_s) / 2 + FAULT_S)
+        feed = Feed(brokers.bootstrap, options.events, rate=options.events / storm_s)
+        with Workers(brokers, folder, options.workers, options.without) as workers:
             feed.start()
-            storm = Storm(dice, broker, workers, pause_s=options.pause_s)
-            storm.run(options.faults, KINDS if options.only is None else (options.only,))
+            storm = Storm(dice, brokers, workers, feed, pause_s=options.pause_s)
+            storm.run(options.faults, options.kinds)
+            storm_s = time.perf_counter() - began
             workers.watch_until(lambda: not feed.is_alive(), seconds_max=options.drain_s + FLUSH_S_MAX)
-            lag = _drained(broker.bootstrap, workers, feed, seconds_max=options.drain_s)
-        verdict = judge(broker.bootstrap, feed.journal)
-        is_right = verdict.is_right and feed.error is None and len(feed.journal) == feed.sent
+            lag = _drained(brokers.bootstrap, workers, feed, seconds_max=options.drain_s)
+        verdict = judge(brokers.bootstrap, feed.journal)
+        topic = kafka_options.topic(EVENTS, replication_factor=brokers.copies)
         return {
             "seed": options.seed,
             "without": options.without,
-            "is_right": is_right,
+            "is_right": verdict.is_right and feed.is_whole,
+            "brokers": options.brokers,
+            "replication_factor": brokers.copies,
+            "min_insync_replicas": int(topic["min.insync.replicas"]),
+            "workers": options.workers,
             "events": feed.sent,
             "acknowledged": len(feed.journal),
             **verdict.told(),
             "faults": dict(sorted(storm.faults.items())),
+            "acknowledged_while_a_broker_was_down": storm.acknowledged_meanwhile,
             "workers_that_ended_by_themselves": workers.ended,
             "uncommitted": lag,
             "feed_error": feed.error,
+            "storm_seconds": round(storm_s, 1),
             "seconds": round(time.perf_counter() - began, 1),
         }
-    finally:
-        broker.end()
 
 
 def _drained(bootstrap: str, workers: Workers, feed: "Feed", *, seconds_max: float) -> int:
     """Wait until all is committed, or every session has a profile. How many records are uncommitted then."""
-    reader = Consumer({"bootstrap.servers": bootstrap, "group.id": APP_ID, "log_level": 0})
+    reader = Consumer({"bootstrap.servers": bootstrap, "group.id": GROUP, "log_level": 0})
     ends = Counter(partition for partition, _ in feed.journal)
     places = [TopicPartition(EVENTS.name, partition) for partition in range(PARTITIONS)]
 
@@ -196,6 +218,11 @@ class Feed(threading.Thread):
         if (left := producer.flush(FLUSH_S_MAX)) > 0:
             self.error = f"{left} events were never acknowledged"
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything was sent and acknowledged."""
+        return not self.is_alive() and self.error is None and len(self.journal) == self.sent
+
     def _delivered(self, error: Any, message: Any) -> None:
         if error is not None:
             self.error = str(error)
@@ -226,25 +253,40 @@ class Storm:
     """The faults, dealt like cards: each kind once before any comes again."""
 
     def __init__(
-        self, dice: random.Random, broker: Broker, workers: Workers, *, pause_s: tuple[float, float]
+        self,
+        dice: random.Random,
+        brokers: Brokers,
+        workers: Workers,
+        feed: Feed,
+        *,
+        pause_s: tuple[float, float],
     ) -> None:
         """Calm."""
-        self._dice, self._broker, self._workers, self._pause_s = dice, broker, workers, pause_s
+        self._dice, self._brokers, self._workers, self._feed = dice, brokers, workers, feed
+        self._pause_s = pause_s
         self.faults: Counter[str] = Counter()
+        self.acknowledged_meanwhile = 0  # while a broker was down
 
     def run(self, faults: int, kinds: Sequence[str]) -> None:
-        """So many of these kinds, with pauses between them."""
+        """So many of these kinds, with pauses between them; in the end all brokers are well."""
         deck: list[str] = []
-        for _ in range(faults):
+        for number in range(1, faults + 1):
             self._wait(self._dice.uniform(*self._pause_s))
             deck = deck or self._dice.sample(kinds, len(kinds))
             kind = deck.pop()
-            print(f"chaos: {kind}", file=sys.stderr, flush=True)
+            if kind not in WORKER_KINDS:
+                self._wait_until_whole()
+            print(f"chaos: {number} of {faults}: {kind}", file=sys.stderr, flush=True)
             getattr(self, f"_{kind}")()
             self.faults[kind] += 1
+        self._wait_until_whole()
 
     def _wait(self, seconds: float) -> None:
         self._workers.watch_until(lambda: False, seconds_max=seconds)
+
+    def _wait_until_whole(self) -> None:
+        self._workers.watch_until(self._brokers.is_whole, seconds_max=WHOLE_S_MAX)
+        assert self._brokers.is_whole(), "a broker's copies did not come in sync again"
 
     def _kill(self) -> None:
         """Of a worker, at any moment."""
@@ -252,11 +294,11 @@ class Storm:
 
     def _kill_amid_a_round(self) -> None:
         """Of all workers, as soon as one has told the changelog how far it is, and before it can say so by a commit."""
-        with _changelog(self._broker.bootstrap) as reader:
+        with _changelog(self._brokers.bootstrap) as reader:
             until = time.monotonic() + 5
             while time.monotonic() < until:
                 message = reader.poll(0.05)
-                if message is not None and message.error() is None and message.value()[:4] == _HEAD:
+                if message is not None and message.error() is None and (message.value() or b"")[:4] == _HEAD:
                     break
         for worker in [*self._workers.alive]:
             self._workers.kill(worker)
@@ -277,18 +319,48 @@ class Storm:
             self._wait(2)
 
     def _broker_kill(self) -> None:
-        """kill -9 of the broker, and a start on the same folder."""
-        self._broker.kill()
-        self._wait(self._dice.uniform(0, 3))
-        self._broker.start()
+        """Of any broker."""
+        self._kill_for_a_while(self._dice.choice(self._brokers.all))
+
+    def _controller_kill(self) -> None:
+        """Of the one that the others follow."""
+        self._kill_for_a_while(self._told(self._brokers.controller))
 
     def _broker_stall(self) -> None:
-        """Nothing is acknowledged for some seconds; at times workers are killed meanwhile, with appends on their way."""
-        self._broker.signal(signal.SIGSTOP)
+        """Of any broker."""
+        self._stall(self._dice.choice(self._brokers.all))
+
+    def _coordinator_stall(self) -> None:
+        """Of the one that takes the workers' commits."""
+        self._stall(self._told(self._brokers.coordinator))
+
+    def _kill_for_a_while(self, broker: Broker) -> None:
+        """kill -9, and a start on the same folder; others go on meanwhile, if there are."""
+        broker.kill()
+        before = len(self._feed.journal)
+        self._wait(self._dice.uniform(*DOWN_S[len(self._brokers.all)]))
+        broker.launch()
+        self.acknowledged_meanwhile += len(self._feed.journal) - before
+        broker.wait()
+
+    def _stall(self, broker: Broker) -> None:
+        """It acknowledges nothing for some seconds; at times workers are killed meanwhile, with appends on their way."""
+        broker.signal(signal.SIGSTOP)
         self._wait(self._dice.uniform(*STALLED_S))
         if self._dice.random() < 0.5:
             self._workers.kill(self._dice.choice(self._workers.alive))
-        self._broker.signal(signal.SIGCONT)
+        broker.signal(signal.SIGCONT)
+
+    def _told(self, ask: Callable[[], Broker]) -> Broker:
+        """What the cluster answers, as soon as it can."""
+        until = time.monotonic() + WHOLE_S_MAX
+        while True:
+            try:
+                return ask()
+            except (AdminError, KafkaException):
+                if time.monotonic() > until:
+                    raise
+            self._wait(1)
 
 
 @contextmanager

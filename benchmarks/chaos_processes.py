@@ -1,4 +1,4 @@
-"""The processes of a chaos run: a broker that keeps its ports, and workers that are followed by others when they end.
+"""The processes of a chaos run: brokers that keep their ports, and workers that are followed by others when they end.
 
 Each is signalled and ended by its own pid.
 """
@@ -7,77 +7,77 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from queue import Empty, Queue
 from typing import Self
 
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from kafka import KafkaAdminClient
+
+from agents.live import GROUP
 from benchmarks.chaos_judge import MAPPING
-from tests.brokers import BROKER, free_ports
+from tests.brokers import Broker, brokers
 from tests.processes import KYMOGRAPH
 
-READY_S_MAX = 90
 
+class Brokers:
+    """One broker, or a cluster of three; what is written is held by so many ``copies``."""
 
-class Broker:
-    """A broker on ports of its own, which it keeps when it is started again."""
+    def __init__(self, folder: Path, count: int) -> None:
+        """None is started yet."""
+        self.all = brokers(folder, count)
+        self.copies = min(3, count)
+        self.bootstrap = ",".join(broker.address for broker in self.all)
 
-    def __init__(self, folder: Path) -> None:
-        """Not started yet."""
-        self._folder = folder
-        self._ports = free_ports(2)
-        self._process: subprocess.Popen[str] | None = None
-        self.bootstrap = f"127.0.0.1:{self._ports[0]}"
+    def __enter__(self) -> Self:
+        """Start them; return when all answer."""
+        try:
+            for broker in self.all:
+                broker.launch()
+            for broker in self.all:
+                broker.wait()
+        except BaseException:
+            self.__exit__()
+            raise
+        self._admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        return self
 
-    def start(self) -> None:
-        """Return when it answers. From the main thread alone: the broker ends with the thread that started it."""
-        port, controller_port = self._ports
-        command = [sys.executable, str(BROKER), "start", f"--dir={self._folder}", f"--port={port}"]
-        self._process = subprocess.Popen(
-            [*command, f"--controller-port={controller_port}", "--stop-with-parent"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        said: Queue[str] = Queue()
-        stream = self._process.stdout
-        threading.Thread(target=lambda: [said.put(line) for line in stream or ()], daemon=True).start()
-        lines: list[str] = []
-        with suppress(Empty):
-            while not lines or not lines[-1].startswith("kafka ready on "):
-                lines.append(said.get(timeout=READY_S_MAX))
-            return
-        self.end()
-        raise AssertionError(f"the broker did not become ready: {''.join(lines)}")
+    def __exit__(self, *_: object) -> None:
+        """Away with them; their folders go too."""
+        for broker in self.all:
+            broker.kill()
 
-    def signal(self, number: int) -> None:
-        """Send it a signal."""
-        assert self._process is not None
-        self._process.send_signal(number)
+    def controller(self) -> Broker:
+        """The one that the others follow in what concerns the cluster."""
+        with KafkaAdminClient(bootstrap_servers=self.bootstrap.split(",")) as admin:
+            node: int = admin.describe_metadata_quorum()["topics"][0]["partitions"][0]["leader_id"]
+        return self.all[node - 1]
 
-    def kill(self) -> None:
-        """kill -9."""
-        self.signal(signal.SIGKILL)
-        assert self._process is not None
-        self._process.wait()
+    def coordinator(self) -> Broker:
+        """The one that keeps the workers' group and its offsets."""
+        node: int = self._admin.describe_consumer_groups([GROUP])[GROUP].result().coordinator.id
+        return self.all[node - 1]
 
-    def end(self) -> None:
-        """Away with it; its folder goes too."""
-        if self._process is not None and self._process.poll() is None:
-            self.kill()
+    def is_whole(self) -> bool:
+        """Whether every partition has a leader, and all its copies in sync."""
+        try:
+            topics = self._admin.list_topics(timeout=5).topics.values()
+        except KafkaException:
+            return False
+        places = [place for topic in topics for place in topic.partitions.values()]
+        return all(place.leader >= 0 and len(place.isrs) == self.copies for place in places)
 
 
 class Workers:
     """So many workers; one that ends is followed by another, as a supervisor would have it."""
 
-    def __init__(self, bootstrap: str, folder: Path, count: int, without: str | None) -> None:
+    def __init__(self, cluster: Brokers, folder: Path, count: int, without: str | None) -> None:
         """None is started yet."""
         self._folder, self._count = folder, count
-        settings = {"LOG": "kafka", "KAFKA_BOOTSTRAP_SERVERS": bootstrap, "MAPPING": MAPPING}
+        settings = {"LOG": "kafka", "KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap, "MAPPING": MAPPING}
+        settings["KAFKA_REPLICATION_FACTOR"] = str(cluster.copies)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("KYMOGRAPH__")}
         self._environment = inherited | {f"KYMOGRAPH__{name}": value for name, value in settings.items()}
         self._command = [str(KYMOGRAPH)]
