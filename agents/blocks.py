@@ -21,6 +21,8 @@ _WIDTHS = ("<u1", "<u2", "<u4", "<u8")
 # By a unit's place, the last being that of the frame; and the first two fields of a response.
 IS_RESPONSE = np.array([issubclass(kind, Response) for kind in UNITS] + [False])
 _ONSET, LATENCY_FIELD = 0, 1
+# What the numbers of a row mean. A kind more, or another order of fields, and the rows that were kept say something else.
+LAYOUT = ROW.descr, [(kind.__module__, kind.__name__, kind.__struct_fields__) for kind in UNITS]
 assert all(
     kind.__struct_fields__[:2] == ("onset_t_us", "latency_us") for kind in UNITS if issubclass(kind, Response)
 )
@@ -37,17 +39,9 @@ class OpenSession(msgspec.Struct, array_like=True, gc=False):
     records: bytes
 
 
-class ClosedSession(msgspec.Struct, array_like=True, gc=False):
-    """That a session was closed, where in the log and when the log took it, and whether it was withdrawn."""
-
-    offset: int
-    time_ms: int
-    is_withdrawn: bool
-
-
 class Block(NamedTuple):
     """What changed: sessions that went on, with their new rows and the raw events of their frames (key, ``seq``, value); sessions that go
-    one by one (frozen); and those that closed.
+    one by one (frozen); those that are open no more; and those that closed, as ``agents/closed.py`` tells them.
     """
 
     rows: Rows
@@ -55,14 +49,16 @@ class Block(NamedTuple):
     open: Mapping[bytes, OpenSession] = {}
     frame: Sequence[tuple[bytes, int, bytes]] = ()
     single: Mapping[bytes, bytes] = {}
-    closed: Mapping[bytes, ClosedSession] = {}
+    gone: Sequence[bytes] = ()
+    closed: tuple[bytes, bytes] = (b"", b"")
 
 
 class _Packed(msgspec.Struct, array_like=True):
     open: Mapping[bytes, OpenSession]
     frame: Sequence[tuple[bytes, int, bytes]]
     single: Mapping[bytes, bytes]
-    closed: Mapping[bytes, ClosedSession]
+    gone: Sequence[bytes]
+    closed: tuple[bytes, bytes]
     words: list[str]
     count: int
     digests: bytes
@@ -101,6 +97,7 @@ def pack(block: Block) -> bytes:
         open=block.open,
         frame=block.frame,
         single=block.single,
+        gone=block.gone,
         closed=block.closed,
         words=[block.words[n] for n in named.tolist()],
         count=len(rows),
@@ -133,7 +130,7 @@ def unpack(data: bytes) -> Block:
     rows["t_us"] = _upto(since, run, size)
     fields[answers, _ONSET] = rows["t_us"][answers] - fields[answers, LATENCY_FIELD]
     rows["fields"] = fields
-    return Block(rows, packed.words, packed.open, packed.frame, packed.single, packed.closed)
+    return Block(rows, packed.words, packed.open, packed.frame, packed.single, packed.gone, packed.closed)
 
 
 def _texts_of(unit: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

@@ -13,12 +13,14 @@ from collections.abc import Sequence
 
 import msgspec
 
+from agents.blocks import LAYOUT
 from agents.sessions import Snapshot
+from agents.tables import ROW_FORMAT
 from streams.log import Log, Message
 from streams.partitioner import partition_of
 
-# Raised with every change of what blocks and heads hold: those of another format are left behind.
-FORMAT = 2
+# Of what blocks and heads hold, and of what their numbers mean: those of another format are left behind.
+FORMAT = zlib.crc32(repr((3, ROW_FORMAT, LAYOUT)).encode())
 _PART_BYTES = 900_000  # a message holds a little more
 _NAME_BYTES = 8
 
@@ -78,7 +80,7 @@ class Owner:
 def known(log: Log, topic: str, partition: int) -> Known:
     """What the changelog tells of a partition: the whole head that knows the log furthest."""
     values: dict[bytes, bytes] = {}
-    for record in log.read(topic, partition, 0):
+    for record in log.read(topic, partition, log.first_offsets(topic)[partition]):
         values[record.key] = record.value
     values = {key: value for key, value in values.items() if value}
     best: tuple[int, list[bytes]] = (0, [])

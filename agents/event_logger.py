@@ -8,7 +8,7 @@ what it has seen loses data when it is wrong).
 import os
 import re
 import uuid
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -30,6 +30,7 @@ from streams.log import Log, Message
 from streams.sqlite import SqliteLog
 from streams.topics import EVENTS
 from telemetry.clock import Clock, SystemClock
+from telemetry.metrics import INGEST_EVENTS, Metrics
 
 _REMEMBERED_MAX = 1 << 17  # identities in the bounded memory: about 30 MB
 
@@ -68,6 +69,7 @@ class EventLogger:
         control_url: str | None = None,
         codec: Codec | None = None,
         clock: Clock | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         """With no arguments: on the embedded log of ``KYMOGRAPH__DATA_DIR`` (default ``./.kymograph``)."""
         if log is None or control_url is None:
@@ -78,10 +80,10 @@ class EventLogger:
         self._log = log
         self._codec = codec if codec is not None else Codec()
         self._clock = clock if clock is not None else SystemClock()
-        control = open_control(control_url)
-        self._subjects = SubjectKeys(control)
-        self._seed_form = SeedForm(control)
-        self._vitals = Vitals("event_logger", self._clock)
+        self.control = open_control(control_url)
+        self._subjects = SubjectKeys(self.control)
+        self._seed_form = SeedForm(self.control)
+        self._vitals = Vitals("event_logger", self._clock, metrics)
         self._seen: OrderedDict[tuple[str, int | None], bytes] = OrderedDict()
 
     def run(self, event_data: Mapping[str, object]) -> dict[str, object]:
@@ -115,7 +117,7 @@ class EventLogger:
                     offset=position.offset,
                 )
             )
-        self.count(processed=len(verdicts), errors=sum(v.status == "rejected" for v in verdicts))
+        self.count(Counter(verdict.status for verdict in verdicts))
         return verdicts
 
     def seal(self, event: Mapping[str, object] | bytes) -> Sealed | Verdict:
@@ -138,9 +140,9 @@ class EventLogger:
             self._seen.popitem(last=False)
         return known
 
-    def count(self, *, processed: int, errors: int) -> None:
-        """Of the seed's six figures: what came, and what was refused."""
-        self._vitals.count(processed=processed, errors=errors)
+    def count(self, outcomes: Mapping[str, int]) -> None:
+        """What came, by its verdict: accepted, duplicate or rejected."""
+        self._vitals.count_by(INGEST_EVENTS, outcomes, errors=("rejected",))
 
     def close_session(self, session_id: str, reason: Literal["timeout", "gaps", "input_ended"]) -> None:
         """Write ``session.abandoned``: what stands before it in the log is the session. Raises LogUnavailable."""

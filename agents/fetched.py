@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from streams.log import Record
+from streams.log import Log, LogUnavailable, Record
 
 
 class Records(NamedTuple):
@@ -13,10 +13,16 @@ class Records(NamedTuple):
     times_ms: Sequence[int]
     keys: Sequence[bytes]
     values: Sequence[bytes]
+    unread_to: int = 0  # a driver that could not make sense of what follows got as far as this
 
     def since(self, place: int) -> "Records":
         """Without those before this place."""
-        return Records(self.offsets[place:], self.times_ms[place:], self.keys[place:], self.values[place:])
+        return self._replace(
+            offsets=self.offsets[place:],
+            times_ms=self.times_ms[place:],
+            keys=self.keys[place:],
+            values=self.values[place:],
+        )
 
 
 def records_of(records: Sequence[Record]) -> Records:
@@ -27,3 +33,30 @@ def records_of(records: Sequence[Record]) -> Records:
         [one.key for one in records],
         [one.value for one in records],
     )
+
+
+def with_left_out(log: Log, topic: str, partition: int, applied: int, records: Records) -> list[Records]:
+    """The records that are new from ``applied`` on, with those that a driver left out before or behind them read from the log.
+
+    Raises LogUnavailable, also where the log does not show them yet, and OffsetsLost.
+    """
+    found: list[Records] = []
+    first = records.offsets[0] if records.offsets else records.unread_to
+    if first > applied:
+        found.append(_read(log, topic, partition, start=applied, end=first))
+    if records.offsets:
+        found.append(records)
+        applied = max(applied, records.offsets[-1] + 1)
+        if records.unread_to > applied:
+            found.append(_read(log, topic, partition, start=applied, end=records.unread_to))
+    return [one for one in found if one.offsets]
+
+
+def _read(log: Log, topic: str, partition: int, *, start: int, end: int) -> Records:
+    left_out = list(log.read(topic, partition, start, end))
+    shown = log.end_offsets(topic)[partition]
+    if shown < end:
+        raise LogUnavailable(
+            f"{topic}/{partition} shows records up to {shown} and gave one at {end}: its broker has just taken over; start again"
+        )
+    return records_of(left_out)

@@ -1,14 +1,13 @@
 """What direct producers put on the inbox: checked and sealed by the door, or a dead letter with the whole of it.
 
 A value is one event: as JSON, in our flat form or the seed's, or as Avro in either frame; the key is its session's id. The
-``Inbox`` decides and writes nothing, so two drivers share it: the ``InboxReader`` here, and the Faust worker. Law: what came is what was
-accepted, plus duplicates, plus dead letters. The order of a driver is events, letters, then the offsets: a crash anywhere
-repeats, and a repeat is a duplicate in the fold.
+``Inbox`` decides and writes nothing, so two drivers share it: the ``InboxReader`` here, and Faust's (``agents/live_inbox.py``). Law: what
+came is what was accepted, plus duplicates, plus dead letters. The order of a driver is events, letters, then the offsets: a crash
+anywhere repeats, a repeated event is a duplicate in the fold, and a repeated letter names the same source.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -17,6 +16,7 @@ from agents.control import ControlUnavailable
 from agents.event_logger import EventLogger, Sealed, Verdict
 from agents.letters import letter_of, message_of
 from science.checks import Flaw
+from science.event import Event
 from streams.codec import EVENT_BYTES_MAX, Codec, Unreadable
 from streams.log import Log, Message, Record
 from streams.topics import DEAD_LETTERS, EVENTS, INBOX
@@ -27,15 +27,17 @@ STAGE = "event_logger"
 _AVRO = (b"\xc3", b"\x00")  # how the two frames begin, and no JSON text does
 _BATCH_RECORDS, _BATCH_BYTES = 500, 8 << 20
 
-Outcome = Literal["accepted", "duplicate", "dead_letter"]
-
 
 class Taken(msgspec.Struct):
-    """What a batch becomes, in order: ``outcomes`` is one a record that was handled. ``stopped``: what to raise once the rest is durable."""
+    """What so many records become, in order: ``sealed`` are the events of each that was no dead letter, ``codes`` those of the letters.
+    ``stopped``: what to raise once the rest is durable.
+    """
 
+    records: int = 0
     events: list[Message] = []
     letters: list[Message] = []
-    outcomes: list[Outcome] = []
+    sealed: list[list[Event]] = []
+    codes: list[str] = []
     stopped: TooManyDeadLetters | None = None
 
 
@@ -48,24 +50,31 @@ class Inbox:
         self._codec = codec
         self._breaker = breaker
 
-    def take(self, records: Sequence[Record]) -> Taken:
-        """Handle records in order, up to where the breaker stops. Raises ControlUnavailable, and then nothing is handled."""
-        taken = Taken()
+    def take(self, records: Iterable[Record], taken: Taken) -> None:
+        """Handle records in order, up to where the breaker stops. Raises ControlUnavailable, and then the last record is not handled."""
         for record in records:
             judged = self.judge(record)
             code = judged.code if isinstance(judged, Flaw) else None
             if self._breaker is not None and (stopped := self._breaker.stop(record, code)) is not None:
                 taken.stopped = stopped
-                break
+                return
+            taken.records += 1
             if isinstance(judged, Flaw):
                 taken.letters.append(message_of(self._codec, letter_of(record, judged, STAGE)))
-                taken.outcomes.append("dead_letter")
-                continue
-            taken.events += [message for _, message in judged]
-            known = [self._door.is_known(event) for event, _ in judged]
-            taken.outcomes.append("duplicate" if known[-1] else "accepted")
-        self._door.count(processed=len(taken.outcomes), errors=len(taken.letters))
-        return taken
+                taken.codes.append(judged.code)
+            else:
+                taken.events += [message for _, message in judged]
+                taken.sealed.append([event for event, _ in judged])
+
+    def settle(self, taken: Taken) -> Counter[str]:
+        """All of it is durable: how many records had which outcome. A seed event is known if the last of what it implies is."""
+        outcomes: Counter[str] = Counter()
+        for events in taken.sealed:
+            known = [self._door.is_known(event) for event in events]
+            outcomes["duplicate" if known[-1] else "accepted"] += 1
+        refused = len(taken.letters)
+        self._door.count(outcomes | Counter(rejected=refused))
+        return outcomes + Counter(dead_letter=refused)
 
     def judge(self, record: Record) -> Sealed | Flaw:
         """What to append for one record, or what is wrong with it. Raises ControlUnavailable, and nothing else, whatever the bytes."""
@@ -116,16 +125,18 @@ class InboxReader:
                 outcomes.update(self._handle(batch))
         return outcomes
 
-    def _handle(self, batch: list[Record]) -> list[Outcome]:
-        taken = self._inbox.take(batch)
+    def _handle(self, batch: list[Record]) -> Counter[str]:
+        taken = Taken()
+        self._inbox.take(batch, taken)
         self._log.append(EVENTS.name, taken.events)
         self._log.append(DEAD_LETTERS.name, taken.letters)
-        if taken.outcomes:
-            last = batch[len(taken.outcomes) - 1]
+        outcomes = self._inbox.settle(taken)
+        if taken.records:
+            last = batch[taken.records - 1]
             self._log.commit(GROUP, INBOX.name, {last.partition: last.offset + 1})
         if taken.stopped is not None:
             raise taken.stopped
-        return taken.outcomes
+        return outcomes
 
 
 def _batches(records: Iterable[Record]) -> Iterator[list[Record]]:

@@ -6,17 +6,23 @@ changelog says that they are closed, the changelog before the offsets are commit
 beyond the committed offsets, and what is delivered again below it changes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Collection
 from typing import NamedTuple
 
 import msgspec
 
 from agents.changelog import Owner, known
 from agents.counts import Counts
-from agents.fetched import Records, records_of
+from agents.fetched import Records, with_left_out
 from agents.partition import Partition, Scorer, score_all
-from streams.log import Log, Message
+from agents.rounds import Round
+from streams.log import Log, Message, OffsetsLost
 from streams.topics import CHANGELOG, EVENTS
+
+GROUP = "kymograph-worker-v2"
+
+_log = logging.getLogger(__name__)
 
 # What a harness turns off to see that it would notice.
 GUARDS = frozenset({"changelog", "order", "applied"})
@@ -30,23 +36,18 @@ class Done(NamedTuple):
     changelog_bytes: int
 
 
-class Round(NamedTuple):
-    """What one round makes durable, step after step; then ``offsets`` (the next of each partition) may be committed."""
+class Memory(NamedTuple):
+    """What is known of a partition, who writes on about it, and what of it is committed."""
 
-    steps: Sequence[Mapping[str, Sequence[Message]]]
-    offsets: Mapping[int, int]
-    done: "Done"
-
-    def write(self, log: Log) -> None:
-        """Make it durable. Raises LogUnavailable: then nothing may be committed."""
-        for step in self.steps:
-            for topic, messages in step.items():
-                if messages:
-                    log.append(topic, messages)
+    partition: Partition
+    owner: Owner
+    committed: int
 
 
 class Live:
-    """The partitions of one owner. ``guards`` are those that are on; all of them but under a harness."""
+    """The partitions of one owner, a ``Work``. ``guards`` are those that are on; all of them but under a harness."""
+
+    topic = EVENTS.name
 
     def __init__(self, log: Log, scorer: Scorer, *, guards: frozenset[str] = GUARDS) -> None:
         """No partition is owned yet."""
@@ -55,25 +56,37 @@ class Live:
         self._offsets: dict[int, int] = {}
         self.generation = 0
 
-    def own(self, partition: int, committed: int) -> int:
-        """Take a partition over, of which this was committed; the offset to read on from. Raises LogUnavailable, OffsetsLost."""
+    def remember(self, partition: int, committed: int) -> Memory:
+        """By the changelog; where that is lost, damaged or lies behind, from the beginning of the log."""
+        first, end = (ask(EVENTS.name)[partition] for ask in (self._log.first_offsets, self._log.end_offsets))
         remembered = known(self._log, CHANGELOG.name, partition)
         if "changelog" not in self._guards:  # what was committed is taken for remembered
             remembered = msgspec.structs.replace(remembered, to=max(remembered.to, committed))
-        if remembered.to >= committed > 0 or (committed == 0 and remembered.to > 0):
-            found = Partition.restore(
-                EVENTS.name, partition, self._scorer, to=remembered.to, blocks=remembered.blocks
-            )
-        else:  # nothing, or a changelog that lies behind: from the log itself
+        _check_whole(partition, first, end, committed=committed, remembered=remembered.to)
+        found = None
+        if remembered.to and remembered.to >= committed:
+            try:
+                found = Partition.restore(
+                    EVENTS.name, partition, self._scorer, to=remembered.to, blocks=remembered.blocks
+                )
+            except ValueError as reason:
+                _log.warning("the changelog of partition %d is left behind: %s", partition, reason)
+        if found is None:
             found = Partition(EVENTS.name, partition, self._scorer)
-            if committed == 0:  # nothing was ever read of it: it begins where the log does
-                found.applied = self._log.first_offsets(EVENTS.name)[partition]
-        count = self._log.partitions(CHANGELOG.name)
-        self._owned[partition] = found, Owner(partition, count, remembered)
-        self._offsets[partition] = min(
-            committed, found.applied
-        )  # what is known beyond is to be committed too
-        return found.applied
+            found.applied = first
+        found.forget(first)
+        owner = Owner(partition, self._log.partitions(CHANGELOG.name), remembered)
+        return Memory(found, owner, min(committed, found.applied))
+
+    def own(self, partition: int, memory: Memory) -> int:
+        """Take a partition over; the offset to read on from."""
+        self._owned[partition] = memory.partition, memory.owner
+        self._offsets[partition] = memory.committed
+        return memory.partition.applied
+
+    def position(self, partition: int) -> int:
+        """The offset that is to be taken next of an owned partition."""
+        return self._owned[partition][0].applied
 
     def disown(self) -> None:
         """Let go of everything: what was not committed is for the next owner."""
@@ -82,23 +95,18 @@ class Live:
         self.generation += 1
 
     def take(self, partition: int, records: Records) -> None:
-        """Fold records of an owned partition. What a driver left out before them is read first. Raises LogUnavailable, OffsetsLost."""
+        """Fold records of an owned partition; what a driver left out of them is read first. Raises LogUnavailable, OffsetsLost."""
         found, _ = self._owned[partition]
-        if not records.offsets:
-            return
-        if records.offsets[0] > found.applied:
-            left_out = list(self._log.read(EVENTS.name, partition, found.applied, records.offsets[0]))
-            if left_out:
-                found.take(records_of(left_out))
-        if "applied" not in self._guards:
-            found.applied = 0
-        found.take(records)
+        for part in with_left_out(self._log, EVENTS.name, partition, found.applied, records):
+            if "applied" not in self._guards:
+                found.applied = 0
+            found.take(part)
 
-    def owns(self, partition: int) -> bool:
-        """Whether records of this partition are ours to fold."""
-        return partition in self._owned
+    def owned(self) -> Collection[int]:
+        """The partitions that are ours."""
+        return self._owned.keys()
 
-    def prepare(self) -> Round | None:
+    def prepare(self) -> Round[Done] | None:
         """What is to be made durable of all that was folded since the last round; None where nothing was."""
         sends: dict[str, list[Message]] = {}
         steps: list[list[Message]] = [[], [], []]
@@ -129,3 +137,16 @@ class Live:
         size = sum(len(one.key) + len(one.value) for step in steps for one in step)
         open_sessions = sum(partition.open_sessions for partition, _ in self._owned.values())
         return Round(rounds, offsets, Done(counts, open_sessions, size))
+
+
+def _check_whole(partition: int, first: int, end: int, *, committed: int, remembered: int) -> None:
+    """Raises OffsetsLost where records are gone that were never folded, or those that were are no more at the log's end."""
+    place, applied = f"{EVENTS.name}/{partition}", max(committed, remembered)
+    if applied > end:
+        message = f"{place} ends at {end}, but up to {applied} it was folded: offsets {end} to {applied - 1} are gone"
+        raise OffsetsLost(
+            f"{message}; restore the log, or begin anew under another group with an empty changelog"
+        )
+    if 0 < applied < first:
+        message = f"{place} begins at {first}, but only up to {applied} it was folded: offsets {applied} to {first - 1} are gone"
+        raise OffsetsLost(f"{message}; restore the log from its archive")

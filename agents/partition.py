@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from agents.blocks import IS_RESPONSE, LATENCY_FIELD, ClosedSession
+from agents.blocks import IS_RESPONSE, LATENCY_FIELD
 from agents.closing import Closed, Closing, measured
 from agents.counts import Counts
 from agents.fetched import Records
@@ -34,13 +34,8 @@ from streams.records import LiveWindows as LiveWindowsRecord
 from streams.topics import DEAD_LETTERS, LIVE_WINDOWS, SESSION_METRICS, TRAIT_PROFILES
 from telemetry.version import ENGINE_VERSION
 
-# Long after the last retry of a producer: the inbox keeps a day.
-_REMEMBERED_MS = 48 * 3_600_000
-_BLOCK_ROWS = 8_000
 _WINDOWS_A_RECORD = 5_000  # of at most 140 bytes
 _SCORED = b'"status":"scored"'  # as the canonical bytes have it
-_DEAD_ROWS = 65_536
-_SNAPSHOTS_MAX = 256  # between two whole ones, so that a head stays short
 
 
 class Scorer(NamedTuple):
@@ -83,17 +78,27 @@ class Partition:
         keys = list(places)
         steady = self._steady(keys, decoded, frames, order, starts)
         rows = order.tolist()
+        repeating = self._repeating(
+            {
+                key: rows[starts[n] : starts[n + 1]]
+                for n, key in enumerate(keys)
+                if not steady[n] and self._next_of(key) >= 0
+            },
+            decoded,
+            frames,
+        )
         taken: list[Column] = []
         owners: list[int] = []
         going: list[bytes] = []
         for n, key in enumerate(keys):
             mine = rows[starts[n] : starts[n + 1]]
-            if steady[n] and self._go_on(key, mine, records, frames):
-                taken.append(order[starts[n] : starts[n + 1]])
+            unheard = mine if steady[n] else repeating.get(key)
+            if unheard is None or not self._go_on(key, mine, records, frames, unheard):
+                self._one_by_one(key, mine, records)
+            elif unheard:
+                taken.append(np.array(unheard))
                 owners.append(self._number_of(key))
                 going.append(key)
-            else:
-                self._one_by_one(key, mine, records)
         if taken:
             which, sizes = np.concatenate(taken), np.array([len(one) for one in taken])
             self._sessions.rows.append(decoded, which, np.repeat(owners, sizes))
@@ -102,7 +107,7 @@ class Partition:
                 going, sizes, decoded.t_us[which], answers, decoded.fields[which, LATENCY_FIELD]
             )
         for key in going:
-            if key in self._sessions.closed:
+            if key not in self._sessions.open:
                 self._windows.close(key)
         self.applied = records.offsets[-1] + 1
 
@@ -161,6 +166,31 @@ class Partition:
         found: list[bool] = (np.add.reduceat(wrong, starts[:-1]) == 0).tolist()
         return found
 
+    def _repeating(
+        self, odd: Mapping[bytes, list[int]], decoded: Decoded, frames: Mapping[int, Event | None]
+    ) -> dict[bytes, list[int]]:
+        """The rows that are new, of each session in which nothing is odd but that events came again, as senders and doors repeat them."""
+        known = [going for key in odd if (going := self._sessions.open.get(key)) is not None]
+        digests = self._sessions.digests_of(known)
+        found = {}
+        for key, mine in odd.items():
+            going = self._sessions.open.get(key)
+            stored = digests[going.number] if going is not None else ()
+            new: list[int] = []
+            for row, seq in zip(mine, decoded.seq[mine].tolist(), strict=True):
+                wanted = len(stored) + len(new)
+                if seq > wanted or (row in frames and frames[row] is None):
+                    break
+                if seq == wanted:
+                    new.append(row)
+                    continue
+                before = stored[seq] if seq < len(stored) else decoded.digest[new[seq - len(stored)]]
+                if (decoded.digest[row] != before).any():
+                    break
+            else:
+                found[key] = new
+        return found
+
     def _next_of(self, key: bytes) -> int:
         """The ``seq`` that a session goes on with; one that does not go by columns has none."""
         sessions = self._sessions
@@ -170,11 +200,16 @@ class Partition:
         return -1 << 20 if key in sessions.single or key in sessions.closed else 0
 
     def _go_on(
-        self, key: bytes, mine: list[int], records: Records, frames: Mapping[int, Event | None]
+        self,
+        key: bytes,
+        mine: list[int],
+        records: Records,
+        frames: Mapping[int, Event | None],
+        new: list[int],
     ) -> bool:
-        """A session by columns: whether it can, and if so it has gone on."""
+        """A session by columns, of whose records here these are ``new``: whether it can, and if so it has gone on."""
         going = self._sessions.open.get(key)
-        own = [(row, event) for row in mine if row in frames and (event := frames[row]) is not None]
+        own = [(row, event) for row in new if row in frames and (event := frames[row]) is not None]
         ends = [row for row, event in own if isinstance(event.payload, Completed | Aborted)]
         if ends and ends[0] != mine[-1]:  # something follows the end
             return False
@@ -186,15 +221,17 @@ class Partition:
         for row in mine:
             digest = sha256(digest + values[row]).digest()
         going.records = digest
-        self._sessions.go_on(key, going, len(mine), [(event, values[row]) for row, event in own])
-        self.counts.outcomes["counted"] += len(mine)
+        self._sessions.go_on(key, going, len(new), [(event, values[row]) for row, event in own])
+        self.counts.outcomes["counted"] += len(new)
+        if len(new) < len(mine):
+            self.counts.outcomes["duplicate"] += len(mine) - len(new)
         if ends:
             event = frames[ends[0]]
             assert event is not None
             how = "completed" if isinstance(event.payload, Completed) else "aborted"
             self._closing.append(Closing(key, going, how, records.offsets[ends[0]]))
             self.counts.closed[how] += 1
-            self._sessions.close(key, _closed(records, ends[0]))
+            self._sessions.close(key, records.offsets[ends[0]])
         return True
 
     def _number_of(self, key: bytes) -> int:
@@ -216,12 +253,12 @@ class Partition:
             if key in self._sessions.closed:
                 self._after_the_end(key, record)
             else:
-                self._advance(key, record, records, row)
+                self._advance(key, record)
         row_now = self._sessions.single.get(key)
         if row_now is not None:
             self._windows_of(key, row_now)
 
-    def _advance(self, key: bytes, record: Record, records: Records, row: int) -> None:
+    def _advance(self, key: bytes, record: Record) -> None:
         sessions = self._sessions
         if key in sessions.open:
             sessions.go_single(key, sessions.out_of_columns(key, self.applied - 1))
@@ -241,17 +278,20 @@ class Partition:
             self.counts.closed[str(advance.row.session.closed)] += 1
             self._windows_of(key, advance.row)
             self._windows.close(key)
-            sessions.close(key, _closed(records, row, is_withdrawn=advance.row.session.withdrawn))
+            sessions.close(key, record.offset, is_withdrawn=advance.row.session.withdrawn)
 
     def _after_the_end(self, key: bytes, record: Record) -> None:
         """What comes after the close changes nothing but that the session may be withdrawn."""
-        closed = self._sessions.closed[key]
         advance = self._scorer.extractor.advance(SessionRow(Session(key.decode()), record.offset), record)
         if advance.letter is not None:
             self._letter(advance.letter)
             self.counts.outcomes["dead_letter"] += 1
-        elif advance.row is not None and advance.row.session.withdrawn and not closed.is_withdrawn:
-            self._sessions.close(key, ClosedSession(closed.offset, closed.time_ms, is_withdrawn=True))
+        elif (
+            advance.row is not None
+            and advance.row.session.withdrawn
+            and not self._sessions.closed.is_withdrawn(key)
+        ):
+            self._sessions.withdraw(key)
             self.counts.outcomes["counted"] += 1
         else:
             self.counts.outcomes["late"] += 1
@@ -318,6 +358,10 @@ class Partition:
         self._windows_again()
         return self
 
+    def forget(self, before: int) -> None:
+        """What closed before this offset, of which the log holds nothing any more."""
+        self._sessions.closed.forget(before)
+
     def _windows_again(self) -> None:
         """The windows of the sessions that are open; they were told before."""
         rows = self._sessions.rows.rows
@@ -347,7 +391,3 @@ def score_all(partitions: Sequence[Partition], scorer: Scorer) -> None:
     owners = [partition for partition, of in zip(partitions, closed, strict=True) for _ in of.sessions]
     for place, (partition, record) in enumerate(zip(owners, metrics, strict=True)):
         partition.tell(record, [profiles[place] for profiles in by_mapping])
-
-
-def _closed(records: Records, row: int, *, is_withdrawn: bool = False) -> ClosedSession:
-    return ClosedSession(records.offsets[row], records.times_ms[row], is_withdrawn)

@@ -4,11 +4,14 @@
 """
 
 from collections.abc import Sequence
+from math import isqrt
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from agents.blocks import Block, ClosedSession, OpenSession, pack, unpack
+from agents.blocks import Block, OpenSession, pack, unpack
+from agents.closed import ClosedSessions
 from agents.row_store import Rows, RowStore
 from agents.tables import SessionRow, freeze, thaw
 from science.columns.events import Mask, payload_of
@@ -16,11 +19,9 @@ from science.event import Event
 from science.session import DIGEST_BYTES, Entry, Session
 from streams.codec import Codec
 
-# Long after the last retry of a producer: the inbox keeps a day.
-_REMEMBERED_MS = 48 * 3_600_000
 _BLOCK_ROWS = 8_000
 _DEAD_ROWS = 65_536
-_SNAPSHOTS_MAX = 256  # between two whole ones, so that a head stays short
+_SNAPSHOTS_MAX = 256  # between two whole ones, so that a head stays short; more where a whole one is long
 
 
 class Snapshot(NamedTuple):
@@ -52,14 +53,14 @@ class Sessions:
         self.rows = RowStore()
         self.open: dict[bytes, Going] = {}
         self.single: dict[bytes, SessionRow] = {}
-        self.closed: dict[bytes, ClosedSession] = {}
+        self.closed = ClosedSessions()
         self._hashes = hashes
         self._numbers = 0  # how many were given
         self._live = 0  # rows of open sessions
         self._told = 0  # rows that a snapshot told of
         self._changed: set[bytes] = set()  # since the last snapshot
+        self._changed_closed: set[bytes] = set()  # names, since then
         self._frame: list[tuple[bytes, int]] = []  # events of their frames since then
-        self._newest_ms = 0
         self._is_whole = True
         self._snapshots = 16 * partition  # the partitions of a worker are whole at different times
 
@@ -84,15 +85,21 @@ class Sessions:
         self.single[key] = row
         self._changed.add(key)
 
-    def close(self, key: bytes, closed: ClosedSession) -> None:
-        """Nothing of the session counts any more but that it was closed."""
+    def close(self, key: bytes, offset: int, *, is_withdrawn: bool = False) -> None:
+        """Nothing of the session counts any more but that it closed at this offset."""
+        self._let_go(key)
+        self._changed_closed.add(self.closed.add(key, offset, is_withdrawn=is_withdrawn))
+
+    def withdraw(self, key: bytes) -> None:
+        """A session that closed was withdrawn."""
+        self._changed_closed.add(self.closed.withdraw(key))
+
+    def _let_go(self, key: bytes) -> None:
         going = self.open.pop(key, None)
         if going is not None:
             self._live -= going.count
         self.single.pop(key, None)
-        self.closed[key] = closed
         self._changed.add(key)
-        self._newest_ms = max(self._newest_ms, closed.time_ms)
 
     def out_of_columns(self, key: bytes, last_offset: int) -> SessionRow:
         """An open session as an object; its rows are left behind."""
@@ -109,10 +116,22 @@ class Sessions:
         """The rows of these sessions, in the order of their numbers."""
         return self.rows.of(self._alive(going))
 
+    def digests_of(self, going: Sequence[Going]) -> dict[int, npt.NDArray[np.uint8]]:
+        """The digests of these sessions' events, a row each in ``seq`` order, by the session's number."""
+        if not going:
+            return {}
+        going = sorted(going, key=lambda one: one.number)
+        cuts = np.cumsum([one.count for one in going])[:-1]
+        parts = np.split(self.rows_of(going)["digest"], cuts)
+        return {one.number: part for one, part in zip(going, parts, strict=True)}
+
     def snapshot(self) -> Snapshot:
         """What changed since the last snapshot; now and then all there is."""
         self._snapshots += 1
-        if len(self.rows) > 2 * self._live + _DEAD_ROWS or self._snapshots > _SNAPSHOTS_MAX:
+        snapshots_max = _SNAPSHOTS_MAX + isqrt(
+            3 * len(self.closed)
+        )  # 24 bytes each, and 16 a block in each head
+        if len(self.rows) > 2 * self._live + _DEAD_ROWS or self._snapshots > snapshots_max:
             self._tidy()
         rows = self.rows.rows[self._told :]
         rows = rows[self._alive(list(self.open.values()))[rows["owner"]]]
@@ -121,12 +140,13 @@ class Sessions:
         snapshot = Snapshot(self._is_whole, [pack(block) for block in (*blocks, self._states(rows[:0]))])
         self._told, self._is_whole = len(self.rows), False
         self._changed.clear()
+        self._changed_closed.clear()
         self._frame.clear()
         return snapshot
 
     def _states(self, none: Rows) -> Block:
         """What changed beside the rows."""
-        keys = {*self.open, *self.single, *self.closed} if self._is_whole else self._changed
+        keys = {*self.open, *self.single} if self._is_whole else self._changed
         going = {key: self.open[key] for key in keys if key in self.open}
         frame = (
             [(key, seq) for key, one in going.items() for seq in one.frame] if self._is_whole else self._frame
@@ -140,7 +160,8 @@ class Sessions:
             },
             frame=[(key, seq, going[key].frame[seq][1]) for key, seq in frame if key in going],
             single={key: freeze(self.single[key]) for key in keys if key in self.single},
-            closed={key: self.closed[key] for key in keys if key in self.closed},
+            gone=[key for key in keys if key not in self.open and key not in self.single],
+            closed=self.closed.told(None if self._is_whole else self._changed_closed),
         )
 
     def restore(self, blocks: Sequence[bytes], codec: Codec) -> None:
@@ -156,23 +177,22 @@ class Sessions:
             for key, frozen in block.single.items():
                 self.open.pop(key, None)
                 self.single[key] = thaw(frozen)
-            for key, closed in block.closed.items():
-                self.close(key, closed)
+            for key in block.gone:
+                self._let_go(key)
+            self.closed.hear(block.closed)
         numbers = self.rows.rows["owner"]
         self._numbers = int(numbers.max()) + 1 if len(numbers) else 0
         self._live = sum(going.count for going in self.open.values())
         self._tidy()
 
     def _tidy(self) -> None:
-        """Leave the rows of closed sessions out, give the open ones new numbers, and forget what closed long ago."""
+        """Leave the rows of closed sessions out, and give the open ones new numbers."""
         going = sorted(self.open.values(), key=lambda one: one.number)
         self.rows.keep(self._alive(going))
         self.rows.rows["owner"] = np.repeat(np.arange(len(going)), [one.count for one in going])
         for number, one in enumerate(going):
             one.number = number
         self._numbers = len(going)
-        least = self._newest_ms - _REMEMBERED_MS
-        self.closed = {key: one for key, one in self.closed.items() if one.time_ms >= least}
         self._told, self._is_whole, self._snapshots = 0, True, 0
 
     def _alive(self, going: Sequence[Going]) -> Mask:

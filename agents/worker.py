@@ -1,17 +1,19 @@
-"""The Faust worker: the agents over Kafka. The only importer of Faust, and it decides nothing.
+"""The Faust shell: an agent over Kafka. The only importer of Faust, and it decides nothing.
 
-Faust keeps membership, assignment and the commits; what is folded, and what must be durable before a commit, is ``agents/live.py``.
-Faust's cost is by the message, so that the log's records reach the agent a fetched chunk at a time. A worker's memory of a partition
-lasts as long as it owns it: every rebalance begins anew from the changelog, which holds all that was committed.
+Faust keeps membership, assignment and the commits; what is folded, and what must be durable before a commit, is the agent's own
+(``agents/rounds.py``). Faust's cost is by the message, so that a topic's records reach the agent a fetched chunk at a time. What an owner
+knows of a partition lasts as long as it owns it: every rebalance begins anew from what was kept, beside the loop, because a member
+that does not come back from its assignment is thrown out of the group.
 
 Whatever fails ends the process before the commit, and the redelivery mends it.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,31 +23,37 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from agents.fetched import Records
-from agents.live import Live
+from agents.rounds import Work
 from agents.watch import Watch
 from streams.log import Log
-from streams.topics import EVENTS, LETTER_BYTES_MAX, PARTITIONS
-
-APP_ID = "kymograph-worker-v2"
+from streams.topics import LETTER_BYTES_MAX, PARTITIONS
 
 _ROUND_S = 1.0
 _CHUNK_RECORDS = 8_000
 _CHUNKS_WAITING = 8
+_LOOK_S = 0.05
+_COLLECTED_EVERY = 50_000  # objects of a chunk come and go by the ten thousand, and hold no cycles
 _FETCH_BYTES = 4 * 1_048_576
 
 _log = logging.getLogger(__name__)
 
 
 class _Consumer(driver.Consumer):
-    """Faust's consumer, with chunks of the log for messages, and commits that follow the rounds of ``Live``."""
+    """Faust's consumer, with chunks of the topic for messages, and commits that follow the rounds of the agent."""
 
     app: Any
 
+    def _new_consumer_thread(self) -> Any:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
+
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109  # Faust's name
         """A message for every partition that was fetched: its records, under the offset of the last."""
+        if not self.app.is_ready:
+            await self.sleep(_LOOK_S)
+            return
         waited: Any = await self._wait_next_records(timeout)
         records, active = waited
-        generation, live = self.app.consumer_generation_id, self.app.live
+        generation, work = self.app.consumer_generation_id, self.app.work
         if records is None or self.should_stop:
             return
         if not self.flow_active:
@@ -54,73 +62,98 @@ class _Consumer(driver.Consumer):
         for tp, fetched in records.items():
             if active is not None and tp not in active:
                 continue
-            for at in range(0, len(fetched), _CHUNK_RECORDS):
+            for chunk in _chunks(fetched):
                 if not self._flows(generation):
                     return
-                chunk = live.generation, _records(fetched[at : at + _CHUNK_RECORDS])
-                yield tp, _message(tp, chunk, fetched[at], generation)
+                yield tp, _message(tp, (work.generation, chunk), generation)
 
     def _flows(self, generation: int) -> bool:
-        """What is left out because it does not is read by ``Live.take``, or fetched anew from what was committed."""
+        """What is left out because it does not is read by ``Work.take``, or fetched anew from what was committed."""
         return self.flow_active and self.app.consumer_generation_id == generation
 
     def on_buffer_full(self, tp: TP) -> None:
         """A full queue holds the fetching up by itself."""
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Remember what was known of the partitions before any record of them comes."""
+        """Nothing is fetched before what was known of the partitions is remembered."""
+        await super().on_partitions_assigned(assigned, generation_id)
+        partitions = {tp.partition for tp in assigned if tp.topic == self.app.work.topic}
+        self.app.watch.assigned(partitions)
+        self.app.remembering = asyncio.ensure_future(self._remember(partitions, self.app.assignments))
+
+    async def _remember(self, partitions: set[int], assignment: int) -> None:
+        app = self.app
         try:
-            partitions = {tp.partition for tp in assigned if tp.topic == EVENTS.name}
-            self.app.watch.assigned(partitions)
-            began_s = self.app.watch.now_s()
-            await self._off_loop(self._own, partitions)
-            self.app.watch.recovered(self.app.watch.now_s() - began_s)
+            began_s = app.watch.now_s()
+            known = await asyncio.get_running_loop().run_in_executor(None, self._known, partitions)
+            if app.assignments != assignment:  # others have them now
+                return
+            for partition, memory in known.items():
+                app.work.own(partition, memory)
+            app.is_ready = True
+            await self._seek_on()
+            app.watch.recovered(app.watch.now_s() - began_s)
         except Exception as error:  # noqa: BLE001  # nothing can be folded without it
             end(error)
-        await super().on_partitions_assigned(assigned, generation_id)
 
-    def _own(self, partitions: set[int]) -> None:
-        live, log = self.app.live, self.app.log_port
-        committed = log.committed(APP_ID, EVENTS.name)
-        self.app.begins = {
-            TP(EVENTS.name, number): live.own(number, committed.get(number, 0))
-            for number in sorted(partitions)
+    def _known(self, partitions: set[int]) -> dict[int, Any]:
+        committed = self.app.log_port.committed(self.app.conf.id, self.app.work.topic)
+        return {
+            number: self.app.work.remember(number, committed.get(number, 0)) for number in sorted(partitions)
         }
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Commit what can be, and forget."""
+        self.app.assignments += 1
+        self.app.is_ready = False
         await self.commit()
-        self.app.live.disown()
+        self.app.work.disown()
+        self.app.durable.clear()
         self.app.watch.revoked([tp.partition for tp in revoked])
         await super().on_partitions_revoked(revoked)
 
     async def perform_seek(self) -> None:
-        """To what was committed, or further back where less is remembered than that."""
+        """To where the agent stands, whatever was committed: what lies in queues is taken once all the same."""
         await super().perform_seek()
-        for tp, begin in self.app.begins.items():
-            committed = self._committed_offset[tp]
-            if committed is not None and begin < committed:
-                await self.seek(tp, begin)
+        await self._seek_on()
+
+    async def _seek_on(self) -> None:
+        for partition in self.app.work.owned():
+            await self.seek(TP(self.app.work.topic, partition), self.app.work.position(partition))
 
     async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
-        """A round: what was folded is made durable, and then its offsets are committed."""
+        """A round: what was taken is made durable, and then its offsets are committed."""
+        app = self.app
         try:
-            self.app.watch.beat()
-            began_s = self.app.watch.now_s()
-            made = self.app.live.prepare()
-            if made is None:
+            app.watch.beat()
+            began_s = app.watch.now_s()
+            made = app.work.prepare()
+            if made is not None:
+                await asyncio.get_running_loop().run_in_executor(app.writer, made.write, app.log_port)
+                app.watch.durable(made.done)
+                app.durable.update(made.offsets)
+            if not app.durable:
                 return False
-            await self._off_loop(made.write, self.app.log_port)
-            offsets = {TP(EVENTS.name, partition): offset for partition, offset in made.offsets.items()}
-            committed: bool = await self._commit_offsets(offsets)
+            offsets = {TP(app.work.topic, partition): offset for partition, offset in app.durable.items()}
+            if not await self._commit_offsets(offsets):  # the next round's commit, or the next owner's
+                return False
         except Exception as error:  # noqa: BLE001  # not durable: not committed
             end(error)
-        self.app.begins = {}
-        self.app.watch.committed(made.offsets, made.done, self.app.watch.now_s() - began_s)
-        return committed
+        app.watch.committed(
+            {tp.partition: offset for tp, offset in offsets.items()}, app.watch.now_s() - began_s
+        )
+        app.durable.clear()
+        return True
 
-    async def _off_loop(self, call: Any, *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self.app.writer, call, *arguments)
+
+class _Thread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        """What an aborted transaction left behind is no record of the log: as every other reader has it."""
+        consumer: Any = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"  # noqa: SLF001  # Faust has no option for it
+        return consumer
 
 
 _fetcher: Any = driver.aiokafka.consumer.fetcher  # type: ignore[attr-defined]  # of Faust's own driver
@@ -129,8 +162,48 @@ _fetcher: Any = driver.aiokafka.consumer.fetcher  # type: ignore[attr-defined]  
 class _AsStored(_fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka is untyped
     """aiokafka makes an object of each record; what it makes it of has all that we read, and is there already."""
 
+    def __init__(self, tp: Any, records: Any, *others: Any, **named: Any) -> None:
+        super().__init__(tp, _Batches(records), *others, **named)
+
     def _consumer_record(self, tp: Any, record: Any) -> Any:
         return record
+
+
+class _Batches:
+    """A fetched partition's batches, of which none can stop the reading."""
+
+    def __init__(self, records: Any) -> None:
+        self._records = records
+        self.has_next = records.has_next
+
+    def next_batch(self) -> Any:
+        batch = self._records.next_batch()
+        return None if batch is None else _Batch(batch)
+
+
+class _Batch:
+    """A batch as aiokafka has it; where it cannot make sense of a record, one that stands for all of them."""
+
+    def __init__(self, batch: Any) -> None:
+        self._batch = batch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batch, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            return iter(list(self._batch))
+        except UnicodeDecodeError:  # the name of a header
+            return iter([_Unread(self._batch.next_offset - 1)])
+
+
+class _Unread:
+    """In the place of records that are read in another way (``agents/fetched.py``), up to this offset."""
+
+    key = value = timestamp = None
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
 
 
 class _Transport(driver.Transport):
@@ -147,18 +220,24 @@ class _AsFetched(faust.Schema):  # type: ignore[type-arg]
         return message.value
 
 
-def run(bootstrap_servers: str, live: Live, log: Log, watch: Watch, *, folder: Path) -> None:
-    """Score what is on Kafka until SIGTERM or SIGINT; ``folder`` takes what Faust keeps beside. Ends the process."""
+def run(
+    bootstrap_servers: str, work: Work[Any], log: Log, watch: Watch[Any], *, group: str, folder: Path
+) -> None:
+    """Work on what is on Kafka until SIGTERM or SIGINT; ``folder`` takes what Faust keeps beside. Ends the process."""
     folder.mkdir(parents=True, exist_ok=True)
-    app = create_app(bootstrap_servers, live, log, watch, folder=folder)
-    watch.follow(log, APP_ID, threading.Event())
+    app = create_app(bootstrap_servers, work, log, watch, group=group, folder=folder)
+    watch.follow(log, group, threading.Event())
+    gc.freeze()
+    gc.set_threshold(_COLLECTED_EVERY)
     faust.Worker(app, loglevel="WARNING", quiet=True, redirect_stdouts=False).execute_from_commandline()
 
 
-def create_app(bootstrap_servers: str, live: Live, log: Log, watch: Watch, *, folder: Path) -> Any:
+def create_app(
+    bootstrap_servers: str, work: Work[Any], log: Log, watch: Watch[Any], *, group: str, folder: Path
+) -> Any:
     """The app with its one agent. Every option that matters is spelled here, so that no variable of Faust's own changes it."""
     app: Any = faust.App(
-        APP_ID,
+        group,
         broker=[f"kafka://{server.strip()}" for server in bootstrap_servers.split(",")],
         store="memory://",
         datadir=str(folder / "faust"),
@@ -187,19 +266,21 @@ def create_app(bootstrap_servers: str, live: Live, log: Log, watch: Watch, *, fo
     )
     _fetcher.PartitionRecords = _AsStored
     app.transport = _Transport(app.conf.broker_consumer, app)
-    app.live, app.log_port, app.watch, app.begins = live, log, watch, {}
+    app.work, app.log_port, app.watch = work, log, watch
+    app.assignments, app.is_ready, app.remembering = 0, False, None
+    app.durable = {}  # offsets up to which all is durable, and which are not committed
     app.writer = ThreadPoolExecutor(1)
-    events = app.topic(EVENTS.name, schema=_AsFetched(key_type=bytes, value_type=bytes), acks=False)
+    topic = app.topic(work.topic, schema=_AsFetched(key_type=bytes, value_type=bytes), acks=False)
 
-    @app.agent(events, concurrency=1)  # type: ignore[untyped-decorator]
-    async def score(stream: Any) -> None:
+    @app.agent(topic, concurrency=1)  # type: ignore[untyped-decorator]
+    async def take(stream: Any) -> None:
         chunks: AsyncIterator[Any] = stream.noack().events()
         async for event in chunks:
             generation, records = event.message.value
             partition = event.message.partition
             try:
-                if generation == live.generation and live.owns(partition):
-                    live.take(partition, records)
+                if generation == work.generation and partition in work.owned():
+                    work.take(partition, records)
                     watch.chunk(len(records.offsets))
             except Exception as error:  # noqa: BLE001  # Faust would go on without the chunk (traps A.2)
                 end(error)
@@ -208,23 +289,39 @@ def create_app(bootstrap_servers: str, live: Live, log: Log, watch: Watch, *, fo
     return app
 
 
+def _chunks(fetched: list[Any]) -> Iterator[Records]:
+    """What was fetched of a partition, cut where it is too much for once, and behind what could not be read."""
+    begin = 0
+    cuts = [place + 1 for place, one in enumerate(fetched) if type(one) is _Unread]
+    for end in [*cuts, len(fetched)]:
+        for at in range(begin, end, _CHUNK_RECORDS):
+            yield _records(fetched[at : min(at + _CHUNK_RECORDS, end)])
+        begin = end
+
+
 def _records(fetched: list[Any]) -> Records:
+    unread_to = 0
+    if type(fetched[-1]) is _Unread:
+        unread_to = fetched[-1].offset + 1
+        fetched = fetched[:-1]
     return Records(
         [one.offset for one in fetched],
         [one.timestamp for one in fetched],
         [one.key or b"" for one in fetched],
         [one.value or b"" for one in fetched],
+        unread_to,
     )
 
 
-def _message(tp: TP, chunk: tuple[int, Records], first: Any, generation: int) -> Any:
+def _message(tp: TP, chunk: tuple[int, Records], generation: int) -> Any:
     """A chunk as one message; Faust passes by what is not of its own ``generation``."""
+    records = chunk[1]
     return ConsumerMessage(
         tp.topic,
         tp.partition,
-        chunk[1].offsets[-1],
-        first.timestamp / 1000,
-        first.timestamp_type,
+        records.unread_to - 1 if records.unread_to else records.offsets[-1],
+        records.times_ms[0] / 1000 if records.times_ms else 0.0,
+        0,
         [],
         None,
         chunk,  # type: ignore[arg-type]  # Faust hands it on as it is
@@ -238,5 +335,5 @@ def _message(tp: TP, chunk: tuple[int, Records], first: Any, generation: int) ->
 
 def end(error: Exception) -> None:
     """Stop at once, as kill -9 would: nothing of what failed is committed, and the next start repeats it."""
-    _log.critical("the worker ends, nothing is lost: %r", error, exc_info=error)
+    _log.critical("the worker ends, nothing is lost: %s", error, exc_info=error)
     os._exit(1)

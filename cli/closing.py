@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 import msgspec
 
-from agents import local
+from agents import live, local
 from agents.closer import Abandonment, Closer, Limits
 from cli.options import common, emit, settings_of
 from cli.upkeep import check_topics
@@ -50,10 +50,7 @@ def closer(data: str | None, log: str | None, *, once: bool, every: float, as_js
 def closer_of(parts: House) -> Closer:
     """The closer over the log, behind the worker that scores it."""
     settings = parts.settings
-    if parts.is_embedded:
-        scored_by = local.GROUP
-    else:
-        from agents.worker import APP_ID as scored_by  # noqa: N811, PLC0415  # Faust is loaded where it is used
+    scored_by = local.GROUP if parts.is_embedded else live.GROUP
     limits = Limits(
         session_ms=1_000 * settings.session_duration_max_s, terminal_ms=1_000 * settings.terminal_gap_max_s
     )

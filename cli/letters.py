@@ -1,4 +1,4 @@
-"""Commands on dead letters: list, show, replay."""
+"""Commands on dead letters: list, show, replay, resume."""
 
 import json
 from collections import Counter
@@ -6,13 +6,15 @@ from typing import get_args
 
 import click
 
+import agents.inbox
 from agents.event_logger import EventLogger
 from agents.inbox import Inbox
 from agents.letters import Stored, every_letter, stored
-from agents.redrive import Policy, Redrive, Redriven, State, handled_up_to, state_of
+from agents.places import Places
+from agents.redrive import READER, Policy, Redrive, Redriven, State, handled_up_to, state_of
 from cli.options import DIFFERENT, common, emit, settings_of
 from cli.wiring import House, house
-from streams.topics import DEAD_LETTERS
+from streams.topics import DEAD_LETTERS, INBOX
 
 
 @click.group()
@@ -25,21 +27,29 @@ def dlq() -> None:
 @click.option("--max", "most", type=click.IntRange(1), default=100, help="Print at most so many (100).")
 @common
 def dlq_list(code: str | None, most: int, data: str | None, log: str | None, *, as_json: bool) -> None:
-    """A letter a line: where it lies, what is wrong, where it came from; and how many there are of each code."""
+    """A letter a line: where it lies, what is wrong, where it came from; and how many there are of each code.
+
+    What was written twice (a crash repeats) is marked, and counts once; a letter that was put back counts anew, of the same source.
+    """
     codes: Counter[str] = Counter()
-    printed = 0
+    printed = repeats = sources = 0
     with house(settings_of(data, log)) as parts:
-        handled = handled_up_to(parts.log)
+        handled = handled_up_to(parts.log, _places(parts))
         for found in every_letter(parts.log, parts.codec):
-            told = _told(found, handled)
+            told = _told(found, handled) | {"is_repeat": found.is_repeat}
             if code not in {None, told["code"]}:
                 continue
-            codes[str(told["code"])] += 1
+            codes[str(told["code"])] += not found.is_repeat
+            repeats += found.is_repeat
+            sources += found.letter is not None and not found.earlier
             if printed < most:
                 printed += 1
                 emit(told, _line(told), as_json=as_json)
     counts = "".join(f", {name} {count}" for name, count in codes.most_common())
-    click.echo(f"dead letters: {codes.total()}, shown {printed}{counts}", err=as_json)
+    twice = f"; {repeats} more were written twice" if repeats else ""
+    click.echo(
+        f"dead letters: {codes.total()} of {sources} records, shown {printed}{counts}{twice}", err=as_json
+    )
 
 
 @dlq.command("show")
@@ -62,7 +72,7 @@ def dlq_show(position: str, data: str | None, log: str | None, *, as_json: bool)
         found = [stored(parts.codec, record) for record in records]
         if not found:
             raise click.UsageError(f"no dead letter lies at {position}: see kymograph dlq list")
-        told = _whole(found[0], handled_up_to(parts.log))
+        told = _whole(found[0], handled_up_to(parts.log, _places(parts)))
     emit(told, "\n".join(f"{name:16} {_plain(value)}" for name, value in told.items()), as_json=as_json)
 
 
@@ -81,7 +91,8 @@ def dlq_replay(
 ) -> None:
     """Send letters of the inbox through the door once more; exit 1 if any is refused again."""
     with house(settings_of(data, log)) as parts:
-        redrive = Redrive(parts.log, parts.codec, Inbox(_door(parts, dry_run=dry_run), parts.codec))
+        inbox = Inbox(_door(parts, dry_run=dry_run), parts.codec)
+        redrive = Redrive(parts.log, parts.codec, inbox, _places(parts))
         click.echo(_announced(redrive.waiting(), most), err=True)
         done = redrive.run(policy, most, dry_run=dry_run)
         left = redrive.waiting()["waiting"]
@@ -94,12 +105,37 @@ def dlq_replay(
         "codes": dict(done.codes),
         "final": done.final,
         "unreadable": done.unreadable,
+        "repeats": done.repeats,
         "left": left,
         "stopped_at": f"{done.stopped_at.partition}:{done.stopped_at.offset}" if done.stopped_at else None,
     }
     emit(told, _summary(done, policy, left, dry_run=dry_run), as_json=as_json)
     if done.refused:
         raise SystemExit(DIFFERENT)
+
+
+@dlq.command("resume")
+@common
+def dlq_resume(data: str | None, log: str | None, *, as_json: bool) -> None:
+    """Let the inbox go on that stopped at too many dead letters: as many as the limits allow are diverted once more."""
+    with house(settings_of(data, log)) as parts:
+        marks = _of(parts, agents.inbox.GROUP, INBOX.name)
+        stopped = marks.all()
+        for partition, mark in stopped.items():
+            marks.drop(partition)
+            at = f"{partition}:{mark.offset}"
+            emit({"resumed": at}, f"the inbox goes on at {at}", as_json=as_json)
+    if not stopped:
+        emit({"resumed": None}, "the inbox was not stopped", as_json=as_json)
+
+
+def _places(parts: House) -> Places:
+    """How far the letters were handled."""
+    return _of(parts, READER, DEAD_LETTERS.name)
+
+
+def _of(parts: House, reader: str, topic: str) -> Places:
+    return Places(parts.logger().control, reader, topic, log=parts.settings.log)
 
 
 def _door(parts: House, *, dry_run: bool) -> EventLogger:
@@ -182,7 +218,10 @@ def _line(told: dict[str, object]) -> str:
         else "-"
     )
     what = f"{told['code']} {told['pointer']}".rstrip()
-    return _plain(f"{told['position']}  {told['state']}  {what}  from {source}  attempts {told['attempts']}")
+    again = "  (written twice)" if told["is_repeat"] else ""
+    return _plain(
+        f"{told['position']}  {told['state']}  {what}  from {source}  attempts {told['attempts']}{again}"
+    )
 
 
 def _plain(value: object) -> str:

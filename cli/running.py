@@ -1,4 +1,4 @@
-"""Commands that stay: up, worker, project. Each ends on SIGINT and SIGTERM."""
+"""Commands that stay: up, worker, inbox, project. Each ends on SIGINT and SIGTERM."""
 
 import signal
 import threading
@@ -7,6 +7,10 @@ from contextlib import contextmanager
 
 import click
 
+import agents.inbox
+from agents import live
+from agents.live_inbox import LiveInbox
+from agents.watch import DoorWatch, FoldWatch
 from cli.closing import closer_of, show
 from cli.options import common, settings_of
 from cli.settings import Settings
@@ -37,16 +41,49 @@ def up(data: str | None, log: str | None, *, as_json: bool) -> None:
 @common
 def worker(data: str | None, log: str | None, *, as_json: bool) -> None:
     """The Faust worker on Kafka: folds the log and emits metrics and profiles."""
-    from agents.watch import Watch  # noqa: PLC0415
-    from agents.worker import run  # noqa: PLC0415  # Faust is loaded by its own command alone
+    from agents.worker import run  # noqa: PLC0415  # Faust is loaded by its own commands alone
 
     settings = settings_of(data, log or "kafka")
     check_topics(settings)
     clock, metrics = SystemClock(), Metrics()
     health = Health(clock)
-    watch = Watch(metrics, health, clock, mapping=settings.mapping)
+    watch = FoldWatch(metrics, health, clock, mapping=settings.mapping)
     with house(settings) as parts, _served(metrics, health, settings):
-        run(settings.kafka_bootstrap_servers, parts.live(), parts.log, watch, folder=settings.data_dir)
+        run(
+            settings.kafka_bootstrap_servers,
+            parts.live(),
+            parts.log,
+            watch,
+            group=live.GROUP,
+            folder=settings.data_dir,
+        )
+
+
+@click.command()
+@common
+def inbox(data: str | None, log: str | None, *, as_json: bool) -> None:
+    """EventLogger on Kafka's inbox: checks and seals what direct producers send. As many processes as it takes."""
+    from agents.worker import run  # noqa: PLC0415  # Faust is loaded by its own commands alone
+
+    settings = settings_of(data, log or "kafka")
+    if settings.log != "kafka":
+        raise click.UsageError(
+            "on the embedded log every command reads the inbox, and kymograph up stays to do so"
+        )
+    check_topics(settings)
+    clock, metrics = SystemClock(), Metrics()
+    health = Health(clock)
+    with house(settings) as parts, _served(metrics, health, settings):
+        door = parts.inbox(metrics)
+        work, watch = LiveInbox(parts.log, door), DoorWatch(metrics, health, clock, inbox=door)
+        run(
+            settings.kafka_bootstrap_servers,
+            work,
+            parts.log,
+            watch,
+            group=agents.inbox.GROUP,
+            folder=settings.data_dir,
+        )
 
 
 @contextmanager
@@ -64,20 +101,6 @@ def _served(metrics: Metrics, health: Health, settings: Settings) -> Iterator[No
         ) from error
     with server:
         yield
-
-
-@click.command()
-@common
-def inbox(data: str | None, log: str | None, *, as_json: bool) -> None:
-    """EventLogger on the inbox: checks and seals what direct producers send. One process at a time."""
-    with house(settings_of(data, log or "kafka")) as parts:
-        reader, stop = parts.inbox(), _stop_signal()
-        click.echo("sealing what reaches the inbox", err=True)
-        while not stop.wait(_POLL_S):
-            try:
-                reader.catch_up()
-            except LogUnavailable as reason:
-                click.echo(f"waiting: {reason}", err=True)
 
 
 @click.command()

@@ -8,13 +8,13 @@ from itertools import groupby
 import click
 import msgspec
 
-from agents import local
+from agents import inbox, live, local
 from cli.options import common, emit, settings_of
 from cli.wiring import House, house
 from projections import migrate, projector
 from projections.store import StoreUnavailable
 from streams.lag import EVERY_S, Lag, measure_lag, watch
-from streams.topics import DEAD_LETTERS, EVENTS, SESSION_METRICS, TRAIT_PROFILES
+from streams.topics import DEAD_LETTERS, EVENTS, INBOX, SESSION_METRICS, TRAIT_PROFILES
 from telemetry.clock import SystemClock
 from telemetry.health import Health, Limits
 from telemetry.metrics import BUILD_INFO, Metrics
@@ -61,12 +61,11 @@ def lag(
 
 
 def _groups(parts: House) -> Mapping[str, Sequence[str]]:
-    """Who reads what: the worker the events, and the projector, where the store can be asked for its group, all that it shows."""
+    """Who reads what: the worker the events, EventLogger the inbox, and the projector, where the store can be asked for its group, all that it shows."""
     if parts.is_embedded:  # `up` projects as it scores, and its store serves one process at a time
         return {local.GROUP: (EVENTS.name,)}
-    from agents.worker import APP_ID  # noqa: PLC0415  # Faust is loaded where it is used
 
-    groups: dict[str, Sequence[str]] = {APP_ID: (EVENTS.name,)}
+    groups: dict[str, Sequence[str]] = {live.GROUP: (EVENTS.name,), inbox.GROUP: (INBOX.name,)}
     if parts.settings.clickhouse_dsn is not None:
         try:
             groups[f"{projector.GROUP}-{migrate.identity(parts.store)}"] = _PROJECTED

@@ -25,6 +25,7 @@ from streams.codec import Codec
 from streams.columns import ColumnDecoder
 from streams.log import Log, LogUnavailable
 from streams.sqlite import SqliteLog
+from telemetry.metrics import Metrics
 
 
 class House:
@@ -37,7 +38,7 @@ class House:
         self._log: Log | None = None
         self._store: ClickHouseStore | None = None
         self._rows: RowTable | None = None
-        self._inbox: InboxReader | None = None
+        self._inbox: Inbox | None = None
 
     @property
     def is_embedded(self) -> bool:
@@ -82,21 +83,21 @@ class House:
         extractor = MetricExtractor(self.codec)
         return Live(self.log, Scorer(self.codec, ColumnDecoder(), extractor, [self.inferencer()]))
 
-    def logger(self) -> EventLogger:
+    def logger(self, metrics: Metrics | None = None) -> EventLogger:
         """The door."""
         control_url = self.settings.control_url or f"sqlite:///{self._folder() / 'control.sqlite'}"
-        return EventLogger(self.log, control_url=control_url, codec=self.codec)
+        return EventLogger(self.log, control_url=control_url, codec=self.codec, metrics=metrics)
 
-    def inbox(self) -> InboxReader:
-        """What direct producers sent, on its way through the door."""
+    def inbox(self, metrics: Metrics | None = None) -> Inbox:
+        """What decides about what direct producers send; made once, because its breaker remembers."""
         settings = self.settings
         limits = Limits(
             consecutive=settings.inbox_dead_letters_max_consecutive,
             ratio=settings.inbox_dead_letters_max_ratio,
             window=settings.inbox_dead_letters_window,
         )
-        if self._inbox is None:  # its breaker remembers
-            self._inbox = InboxReader(self.log, Inbox(self.logger(), self.codec, Breaker(limits)))
+        if self._inbox is None:
+            self._inbox = Inbox(self.logger(metrics), self.codec, Breaker(limits))
         return self._inbox
 
     def replayer(self, mapping: str | None = None) -> Replayer:
@@ -113,7 +114,7 @@ class House:
         assert self.store is not None  # the folder is ours before anything is scored
         if not self.is_embedded:
             return Counter(), {}
-        self.inbox().catch_up()
+        InboxReader(self.log, self.inbox()).catch_up()
         path = self._folder() / "rows.sqlite"
         try:
             if self._rows is None:

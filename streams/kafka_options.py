@@ -59,9 +59,19 @@ def reader(bootstrap_servers: str, *, timeout_ms: int) -> Options:
     }
 
 
+# The newest segment is never compacted, and by default it is 1 GiB or a week: a worker reads all of it before it begins.
+_COMPACTED = {
+    "segment.bytes": str(16 * 1_048_576),
+    "segment.ms": "600000",
+    "min.cleanable.dirty.ratio": "0.1",
+    "max.compaction.lag.ms": "600000",
+    "delete.retention.ms": "3600000",
+}
+
+
 def topic(wanted: Topic, *, replication_factor: int) -> dict[str, str]:
     """Of a topic on the broker, as the broker writes them. One replica may be away and all still works."""
-    return {
+    return (_COMPACTED if wanted.cleanup_policy == "compact" else {}) | {
         "retention.ms": "-1" if wanted.retention_ms is None else str(wanted.retention_ms),
         # Only time deletes.
         "retention.bytes": "-1",

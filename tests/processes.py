@@ -16,7 +16,7 @@ def kymograph(*arguments: str, settings: Mapping[str, str] | None = None) -> sub
     """Run a command to its end; the caller looks at its exit code."""
     return subprocess.run(
         [str(KYMOGRAPH), *arguments],
-        env=_environment(settings),
+        env=environment(settings),
         capture_output=True,
         text=True,
         timeout=WAIT_S_MAX,
@@ -31,7 +31,7 @@ def running(
     """A command that stays; what it says goes to ``log``; it is ended politely, by its own pid."""
     with log.open("ab") as said:
         process = subprocess.Popen(
-            [str(KYMOGRAPH), *arguments], env=_environment(settings), stdout=said, stderr=subprocess.STDOUT
+            [str(KYMOGRAPH), *arguments], env=environment(settings), stdout=said, stderr=subprocess.STDOUT
         )
     try:
         yield process
@@ -45,6 +45,7 @@ def running(
             process.wait()
 
 
-def _environment(settings: Mapping[str, str] | None) -> dict[str, str]:
+def environment(settings: Mapping[str, str] | None) -> dict[str, str]:
+    """Without the settings of whoever runs the tests, and with these."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("KYMOGRAPH__")}
     return inherited | {f"KYMOGRAPH__{name}": value for name, value in (settings or {}).items()}

@@ -52,7 +52,7 @@ def test_owners_who_follow_each_other_say_what_one_would(seed: int) -> None:
     end = log.end_offsets(EVENTS.name)[PARTITION]
     while committed < end:
         live = Live(log, SCORER)
-        at = live.own(PARTITION, committed)
+        at = own(live, committed)
         assert at >= committed
         for _ in range(dice.randint(1, 3)):
             upto = min(end, at + dice.randint(1, 40))
@@ -73,7 +73,7 @@ def test_what_a_driver_left_out_is_read_from_the_log() -> None:
     """A consumer that dropped records of its own, at a rebalance, loses none of ours."""
     log = log_of(side_by_side())
     live = Live(log, SCORER)
-    live.own(PARTITION, 0)
+    own(live, 0)
     live.take(PARTITION, records_of(events(log, 0, 20)))
     live.take(PARTITION, records_of(events(log, 50)))
     made = live.prepare()
@@ -88,11 +88,15 @@ def test_the_beginning_of_the_log_is_not_left_out_either() -> None:
     """The first records that a consumer ever fetched may be those that it dropped."""
     log = log_of(side_by_side())
     live = Live(log, SCORER)
-    assert live.own(PARTITION, 0) == 0
+    assert own(live, 0) == 0
     live.take(PARTITION, records_of(events(log, 9)))
     made = live.prepare()
     assert made is not None
     assert made.done.counts.outcomes == {"counted": len(events(log))}
+
+
+def own(live: Live, committed: int) -> int:
+    return live.own(PARTITION, live.remember(PARTITION, committed))
 
 
 class Truncated(MemoryLog):
@@ -109,13 +113,13 @@ def test_a_log_that_lost_what_was_not_folded_is_named_and_never_jumped() -> None
     log = Truncated()
     log.append(EVENTS.name, side_by_side())
     live = Live(log, SCORER)
-    live.own(PARTITION, 0)
+    own(live, 0)
     live.take(PARTITION, records_of(list(MemoryLog.read(log, EVENTS.name, PARTITION, 0, 10))))
     made = live.prepare()
     assert made is not None
     made.write(log)
     again = Live(log, SCORER)
-    assert again.own(PARTITION, made.offsets[PARTITION]) == 10
+    assert own(again, made.offsets[PARTITION]) == 10
     with pytest.raises(OffsetsLost, match="offsets 10 to 29"):
         again.take(PARTITION, records_of(events(log, 30)))
 
@@ -124,7 +128,7 @@ def test_a_changelog_that_lies_behind_is_made_again_from_the_log() -> None:
     """Nothing is known of what was committed: the fold begins where the log does."""
     log = log_of(side_by_side())
     live = Live(log, SCORER)
-    assert live.own(PARTITION, 25) == 0
+    assert own(live, 25) == 0
     assert live.prepare() is None, "what was committed stays so until more is known"
     live.take(PARTITION, records_of(events(log)))
     made = live.prepare()
@@ -138,7 +142,7 @@ def test_a_round_of_nothing_is_none() -> None:
     """Where no record came, nothing is to be made durable."""
     live = Live(MemoryLog(), SCORER)
     assert live.prepare() is None
-    live.own(PARTITION, 0)
+    own(live, 0)
     assert live.prepare() is None
 
 
@@ -194,7 +198,7 @@ def test_profiles_and_windows_are_told_in_the_round() -> None:
     """Of whole sessions: one metrics record and one profile each, and the windows of all."""
     log = log_of([message for one in sessions() for message in one])
     live = Live(log, SCORER)
-    live.own(PARTITION, 0)
+    own(live, 0)
     live.take(PARTITION, records_of(events(log)))
     made = live.prepare()
     assert made is not None

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from agents.event_logger import EventLogger
 from agents.fetched import records_of
@@ -217,3 +218,25 @@ def test_what_is_not_disturbed_goes_by_columns(monkeypatch: pytest.MonkeyPatch) 
     found, counted = by_columns(records, [len(records) // 2], [True])
     assert told(found) == told(sends)
     assert set(counted) == {"counted"}
+
+
+def test_what_only_came_again_goes_by_columns_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A door that crashed, or a sender that missed an answer, repeats events: that costs no session its speed."""
+    dice, records = random.Random(2), disturbed(1, 0)
+    for _ in range(60):
+        at = dice.randrange(len(records) - 1)
+        records.insert(dice.randrange(at + 1, len(records)), records[at])
+    ends = {one.key: n for n, one in enumerate(records) if CODEC.fields(one.value)[0] == "session.completed"}
+    records = [
+        structs.replace(one, offset=n)
+        for n, one in enumerate(records)
+        if n <= ends.get(one.key, len(records))
+    ]
+    sends, outcomes, windows = one_by_one(records)
+    monkeypatch.setattr(MetricExtractor, "advance", None)
+    cuts = sorted(dice.sample(range(len(records)), 5))
+    found, counted = by_columns(records, cuts, [True, False, True, False, True])
+    assert told(found) == told(sends)
+    assert windows_told(found) == windows
+    assert counted == outcomes
+    assert counted["duplicate"] > 20

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
-from agents.worker import APP_ID
+from agents.live import GROUP
 from projections.clickhouse import ClickHouseStore
 from streams.codec import Codec
 from streams.kafka import KafkaLog
@@ -126,8 +126,8 @@ def test_a_worker_killed_in_the_middle_changes_no_byte(
     for part in range(3):  # killed while it folds what came last, once it has committed something
         with running("worker", *data, log=said, settings=settings) as worker:
             log.append(EVENTS.name, parts[2 * part])
-            before = sum(log.committed(APP_ID, EVENTS.name).values())
-            _wait(lambda before=before: sum(log.committed(APP_ID, EVENTS.name).values()) > before, said)
+            before = sum(log.committed(GROUP, EVENTS.name).values())
+            _wait(lambda before=before: sum(log.committed(GROUP, EVENTS.name).values()) > before, said)
             log.append(EVENTS.name, parts[2 * part + 1])
             worker.kill()
             worker.wait()
@@ -196,7 +196,7 @@ def _profiles(log: KafkaLog) -> dict[str, set[str]]:
 def _is_committed(log: KafkaLog) -> bool:
     """Whether the worker has acknowledged the whole log."""
     ends = {partition: end for partition, end in log.end_offsets(EVENTS.name).items() if end > 0}
-    return log.committed(APP_ID, EVENTS.name) == ends
+    return log.committed(GROUP, EVENTS.name) == ends
 
 
 def _wait(is_done: Callable[[], bool], said: Path) -> None:

@@ -55,7 +55,7 @@ class Process:
     def own(self) -> bool:
         """Take the partition over, and seek as the worker does. Whether more was remembered than was committed."""
         committed = self._log.committed(GROUP, EVENTS.name).get(0, 0)
-        begin = self.live.own(0, committed)
+        begin = self.live.own(0, self.live.remember(0, committed))
         self.is_owner, self.place = True, min(begin, committed)
         self.calls, self.offset, self.is_amid = deque(), None, False
         return begin > committed
@@ -157,7 +157,7 @@ class Schedule:
         elif chance < 0.97:  # the driver seeks: what it had comes again
             process.place = dice.randint(0, process.place)
             self._note("fetched_again")
-        elif process.place > 0:  # the driver drops what it fetched
+        else:  # the driver drops what it fetched
             process.place = min(process.place + dice.randint(1, 3), size)
             self._note("left_out")
 

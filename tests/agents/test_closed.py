@@ -1,0 +1,37 @@
+"""Sessions that closed are remembered as long as the log holds them: ``agents/closed.py``."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.closed import ClosedSessions
+from benchmarks.soak_judge import closed_session_bytes
+
+
+@given(st.lists(st.tuples(st.integers(0, 5_000), st.booleans()), max_size=4_000), st.integers(0, 5_000))
+def test_it_says_what_a_dictionary_would(sessions: list[tuple[int, bool]], before: int) -> None:
+    """However many there are, in which order they closed, and whoever hears of them in two parts."""
+    closed, known = ClosedSessions(), dict[bytes, tuple[int, bool]]()
+    names: set[bytes] = set()
+    for number, is_withdrawn in sessions:
+        key = b"s-%d" % number
+        if key not in known:
+            names.add(closed.add(key, number))
+            known[key] = number, False
+        if is_withdrawn:
+            names.add(closed.withdraw(key))
+            known[key] = number, True
+    heir, other = ClosedSessions(), ClosedSessions()
+    heir.hear(closed.told(names))
+    other.hear(closed.told())
+    for one in (closed, heir, other):
+        one.forget(before)
+        for number in range(0, 5_000, 7):
+            key = b"s-%d" % number
+            place, is_withdrawn = known.get(key, (-1, False))
+            assert (key in one) == (place >= before)
+            assert one.is_withdrawn(key) == (place >= before and is_withdrawn)
+
+
+def test_one_takes_little_memory() -> None:
+    """So that a year of them fits."""
+    assert closed_session_bytes(200_000) < 64
