@@ -10,7 +10,7 @@ from agents.changelog import Known, Owner, known
 from agents.fetched import records_of
 from agents.live import Live
 from agents.sessions import Snapshot
-from streams.log import Log, Message, OffsetsLost, Record
+from streams.log import Log, LogUnavailable, Message, OffsetsLost, Record
 from streams.memory import MemoryLog
 from streams.partitioner import partition_of
 from streams.topics import CHANGELOG, EVENTS, LIVE_WINDOWS, PARTITIONS, SESSION_METRICS, TRAIT_PROFILES
@@ -99,29 +99,33 @@ def own(live: Live, committed: int) -> int:
     return live.own(PARTITION, live.remember(PARTITION, committed))
 
 
-class Truncated(MemoryLog):
-    """A log whose beginning is gone."""
+class Cut(MemoryLog):
+    """A log whose beginning has passed its retention."""
+
+    first: int = 0
+    topic: str = EVENTS.name
+
+    def first_offsets(self, topic: str) -> dict[int, int]:
+        return super().first_offsets(topic) | ({PARTITION: self.first} if topic == self.topic else {})
 
     def read(self, topic: str, partition: int, start: int, end: int | None = None):  # type: ignore[no-untyped-def]
-        if topic == EVENTS.name and start < 30:
-            raise OffsetsLost(f"offsets {start} to 29 of {topic}/{partition} are no longer kept")
+        if topic == self.topic and start < self.first:
+            raise OffsetsLost(
+                f"offsets {start} to {self.first - 1} of {topic}/{partition} are no longer kept"
+            )
         return super().read(topic, partition, start, end)
 
 
-def test_a_log_that_lost_what_was_not_folded_is_named_and_never_jumped() -> None:
+def test_a_log_that_loses_what_was_not_folded_yet_is_named_and_never_jumped() -> None:
     """The consumer would go on at what is left: the fold does not."""
-    log = Truncated()
+    log = Cut()
     log.append(EVENTS.name, side_by_side())
     live = Live(log, SCORER)
     own(live, 0)
-    live.take(PARTITION, records_of(list(MemoryLog.read(log, EVENTS.name, PARTITION, 0, 10))))
-    made = live.prepare()
-    assert made is not None
-    made.write(log)
-    again = Live(log, SCORER)
-    assert own(again, made.offsets[PARTITION]) == 10
+    live.take(PARTITION, records_of(events(log, 0, 10)))
+    log.first = 30
     with pytest.raises(OffsetsLost, match="offsets 10 to 29"):
-        again.take(PARTITION, records_of(events(log, 30)))
+        live.take(PARTITION, records_of(events(log, 30)))
 
 
 def test_a_changelog_that_lies_behind_is_made_again_from_the_log() -> None:
@@ -136,6 +140,116 @@ def test_a_changelog_that_lies_behind_is_made_again_from_the_log() -> None:
     made.write(log)
     sends, _, _ = one_by_one(events(log))
     assert set(told(sent(log))) == set(told(sends))
+
+
+def folded(log: MemoryLog, upto: int | None = None) -> int:
+    """A worker folds the log up to here, and all of it is durable; what it committed."""
+    live = Live(log, SCORER)
+    own(live, 0)
+    live.take(PARTITION, records_of(events(log, 0, upto)))
+    made = live.prepare()
+    assert made is not None
+    made.write(log)
+    return made.offsets[PARTITION]
+
+
+def changed(log: MemoryLog, number: int) -> None:
+    """A byte of a record of the changelog is another."""
+    record = the_log(log, CHANGELOG.name)[number]
+    log.append(CHANGELOG.name, [Message(record.key, record.value[:-1] + bytes([record.value[-1] ^ 1]))])
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_damaged_changelog_is_left_behind(number: int) -> None:
+    """It is a cache: the log says the same."""
+    log = log_of(side_by_side())
+    committed = folded(log, 30)
+    changed(log, number)
+    assert own(Live(log, SCORER), committed) == 0
+
+
+def test_a_changelog_whose_beginning_is_gone_is_read_from_what_is_left() -> None:
+    """Nothing may be known then, but nothing fails."""
+    log = Cut()
+    log.topic = CHANGELOG.name
+    log.append(EVENTS.name, side_by_side())
+    committed = folded(log, 30)
+    log.first = log.end_offsets(CHANGELOG.name)[PARTITION]
+    assert own(Live(log, SCORER), committed) == 0
+
+
+def test_what_was_folded_before_it_passed_its_retention_is_not_missed() -> None:
+    """Without a changelog the fold begins where the log does."""
+    log = Cut()
+    log.append(EVENTS.name, side_by_side())
+    log.first = 30
+    live = Live(log, SCORER)
+    assert own(live, 40) == 30
+    live.take(PARTITION, records_of(events(log, 30)))
+    assert live.position(PARTITION) == log.end_offsets(EVENTS.name)[PARTITION]
+
+
+def test_a_log_that_lost_what_was_committed_or_never_folded_is_named() -> None:
+    """Neither is gone over."""
+    log = Cut()
+    log.append(EVENTS.name, side_by_side())
+    committed, end = folded(log, 30), log.end_offsets(EVENTS.name)[PARTITION]
+    log.first = 35
+    with pytest.raises(OffsetsLost, match="offsets 30 to 34 are gone"):
+        own(Live(log, SCORER), committed)
+    log.first = 0
+    with pytest.raises(OffsetsLost, match=f"offsets {end} to {end + 4} are gone"):
+        own(Live(log, SCORER), end + 5)
+
+
+def test_a_log_that_is_shorter_than_the_changelog_is_named() -> None:
+    """A topic that was made again, or a log that was restored from an older copy: its new records are others."""
+    whole = log_of(side_by_side())
+    committed = folded(whole)
+    shorter = log_of(side_by_side()[:20])
+    shorter.append(CHANGELOG.name, [Message(one.key, one.value) for one in the_log(whole, CHANGELOG.name)])
+    with pytest.raises(OffsetsLost, match=f"offsets 20 to {committed - 1} are gone"):
+        own(Live(shorter, SCORER), 0)
+
+
+def test_what_the_log_does_not_show_yet_is_waited_for() -> None:
+    """A broker that has just taken over may show less than another gave."""
+    log, whole = log_of(side_by_side()[:40]), log_of(side_by_side())
+    live = Live(log, SCORER)
+    own(live, 0)
+    with pytest.raises(LogUnavailable, match="shows records up to 40"):
+        live.take(PARTITION, records_of(events(whole, 50)))
+
+
+def test_what_a_driver_could_not_read_is_read_from_the_log() -> None:
+    """Before and behind what it could."""
+    log = log_of(side_by_side())
+    live = Live(log, SCORER)
+    own(live, 0)
+    live.take(PARTITION, records_of(events(log, 5, 10))._replace(unread_to=14))
+    assert live.position(PARTITION) == 14
+    live.take(PARTITION, records_of([])._replace(unread_to=20))
+    live.take(PARTITION, records_of(events(log, 20)))
+    made = live.prepare()
+    assert made is not None
+    assert made.done.counts.outcomes == {"counted": len(events(log))}
+
+
+def test_what_closed_is_remembered_as_long_as_the_log_holds_it() -> None:
+    """A whole session that comes again, years later, is late; once the log has let go of it, it is a new one, as for a replay."""
+    log = Cut()
+    whole = [message for one in sessions() for message in one]
+    log.append(EVENTS.name, whole)
+    committed = folded(log)
+    log.append(EVENTS.name, whole)
+    for first, outcome in ((0, "late"), (committed, "counted")):
+        log.first = first
+        live = Live(log, SCORER)
+        own(live, committed)
+        live.take(PARTITION, records_of(events(log, committed)))
+        made = live.prepare()
+        assert made is not None
+        assert made.done.counts.outcomes == {outcome: len(whole)}
 
 
 def test_a_round_of_nothing_is_none() -> None:
