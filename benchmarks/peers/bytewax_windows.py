@@ -55,7 +55,7 @@ def main():
     cli_main(flow)
     work.tell(CLOCK["handled"], time.perf_counter() - CLOCK["began"])
     work.write(
-        OPTIONS.windows,
+        OPTIONS.result,
         (line for session_id, row in latest.rows.items() for line in work.lines(session_id, row)),
     )
 

@@ -1,6 +1,6 @@
-"""The work that every peer does, apart from the frame that it does it in: decode an event, count it into its windows, write these.
+"""What the peers' programs share, apart from the frames: their options, an event decoded and counted into its windows, what they tell.
 
-Imported by programs that run in environments without Kymograph, so it knows fastavro and nothing else of ours.
+It knows fastavro and nothing of Kymograph: only the programs that do the same work import our code, through ``chain.py``.
 """
 
 import argparse
@@ -30,7 +30,10 @@ def options() -> argparse.Namespace:
     parser.add_argument("--events", type=int, required=True, help="how many lie in the topic")
     parser.add_argument("--schemas", type=Path, required=True, help="the folder of the events' schemas")
     parser.add_argument("--folder", type=Path, required=True, help="where the peer may keep state")
-    parser.add_argument("--windows", type=Path, required=True, help="the file for the final windows")
+    parser.add_argument("--profiles", required=True, help="the topic for profiles, where they are sent")
+    parser.add_argument(
+        "--result", type=Path, required=True, help="the file for what is not sent, a line each"
+    )
     return parser.parse_args()
 
 
@@ -49,6 +52,11 @@ def decoder(folder: Path) -> Callable[[bytes], dict[str, Any]]:
         return event
 
     return decode
+
+
+def is_timed(event: dict[str, Any]) -> bool:
+    """Whether an event has a time of its own; no window counts one without."""
+    return event.get("t_us") is not None
 
 
 def minute(event: dict[str, Any]) -> int | None:
@@ -78,7 +86,7 @@ def lines(session_id: str, row: Row) -> Iterator[str]:
 
 
 def write(path: Path, lines: Iterable[str]) -> None:
-    """The final windows, in any order."""
+    """The final windows, or profiles, in any order."""
     with path.open("w", encoding="utf-8") as file:
         file.writelines(lines)
 

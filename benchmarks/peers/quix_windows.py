@@ -67,7 +67,7 @@ def main():
     # It ends with a checkpoint, as it does on SIGTERM.
     app.run(count=OPTIONS.events, collect=False)
     work.tell(OPTIONS.events, time.perf_counter() - CLOCK["began"])
-    work.write(OPTIONS.windows, lines())
+    work.write(OPTIONS.result, lines())
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ async def count(stream):
         if handled == OPTIONS.events:
             await app.producer.flush()
             work.tell(handled, time.perf_counter() - began)
-            work.write(OPTIONS.windows, lines())
+            work.write(OPTIONS.result, lines())
             os.kill(os.getpid(), signal.SIGTERM)
 
 
