@@ -20,7 +20,7 @@ demo: env
 # Real people are read from ../shared/data or from KYMOGRAPH_REAL_DATA; the last lines say what ran.
 test: env
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest --cov --cov-report=
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=
 	$(BIN)/coverage report --skip-covered --skip-empty --fail-under=90 | tail -40
 	$(BIN)/coverage report --include='science/*' --fail-under=100 > /dev/null || { $(BIN)/coverage report -m --include='science/*'; exit 1; }
 	@cat .test-summary

@@ -146,6 +146,11 @@ class _Group:
     def long(self) -> Column:
         """A number of up to eight bytes, zigzag; beyond that nothing is within its bounds."""
         word = self._eights[np.minimum(self.at, self._last)]
+        if not (word & np.uint64(0x80)).any():  # as most are: of one byte
+            self.at = self.at + 1
+            raw = (word & np.uint64(0x7F)).astype(np.int64)
+            short: Column = (raw >> 1) ^ -(raw & 1)
+            return short
         stops = ~word & np.uint64(0x8080808080808080)
         stop = stops & (~stops + np.uint64(1))  # the lowest set bit: the number's last byte
         word = word & (stop - np.uint64(1)) & np.uint64(0x7F7F7F7F7F7F7F7F)

@@ -44,7 +44,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Say what ran, after everything else."""
+    """Say what ran, after everything else; of several processes the one that hears of all of it."""
+    if hasattr(config, "workerinput"):
+        return
     kafka = (
         "failed"
         if _kafka["failed"]
