@@ -4,7 +4,18 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
-from sqlalchemy import Column, Engine, LargeBinary, MetaData, String, Table, create_engine, event
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -41,6 +52,17 @@ SEED_EVENTS = Table(
     Column("session_id", String, primary_key=True),
     Column("body_sha256", LargeBinary, primary_key=True),
     Column("events", LargeBinary, nullable=False),
+)
+
+PLACES = Table(
+    "places",
+    _TABLES,
+    Column("log", String, primary_key=True),
+    Column("reader", String, primary_key=True),
+    Column("topic", String, primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("next_offset", BigInteger, nullable=False),
+    Column("note", String, nullable=False),
 )
 
 

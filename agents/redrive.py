@@ -1,24 +1,26 @@
 """Dead letters of the inbox once more through the same decode path, after their reason was mended.
 
-How far a partition of the dead letters was handled is a committed offset, so what was taken once is not taken again; a crash between
-the two repeats one event, which is a duplicate in the fold. Letters of a later stage are about records of the log, which is immutable:
-they are final.
+How far a partition of the dead letters was handled stands in the control database, for as long as letters are kept and longer, so what
+was taken once is not taken again: events, letters, then the place. A crash before the place repeats one event, which is a duplicate in
+the fold. Letters of a later stage are about records of the log, which is immutable: they are final.
 """
 
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import msgspec
 
 from agents.inbox import STAGE, Inbox
 from agents.letters import Stored, every_letter, letter_of, message_of
+from agents.places import Places
 from science.checks import Flaw
 from streams.codec import Codec
 from streams.log import Log, Message, Position, Record
 from streams.records import DeadLetter
 from streams.topics import DEAD_LETTERS, EVENTS, INBOX
 
-GROUP = "kymograph-dlq-replay"
+READER = "kymograph-dlq-replay"
 
 Policy = Literal["stop-on-error", "reinsert", "drop"]
 State = Literal["waiting", "handled", "final", "unreadable"]
@@ -31,6 +33,7 @@ class Redriven(msgspec.Struct, kw_only=True):
     refused: int = 0
     final: int = 0  # passed by: of the log stage
     unreadable: int = 0  # passed by
+    repeats: int = 0  # passed by: letters that were written twice
     codes: Counter[str] = msgspec.field(default_factory=Counter)
     stopped_at: Position | None = None
 
@@ -43,34 +46,50 @@ class Redriven(msgspec.Struct, kw_only=True):
 class Redrive:
     """Re-drives what waits."""
 
-    def __init__(self, log: Log, codec: Codec, inbox: Inbox) -> None:
+    def __init__(self, log: Log, codec: Codec, inbox: Inbox, places: Places) -> None:
         """Over the log that holds the letters, by an inbox without a breaker."""
         self._log = log
         self._codec = codec
         self._inbox = inbox
+        self._places = places
 
     def waiting(self) -> Counter[State]:
-        """How many letters are not handled yet, by whether they can be."""
-        committed = handled_up_to(self._log)
-        return Counter(state_of(found, {}) for found in every_letter(self._log, self._codec, committed))
+        """How many letters are not handled yet, by whether they can be; what was written twice counts once."""
+        return Counter(state_of(found, {}) for found in self._unhandled() if not found.is_repeat)
 
     def run(self, policy: Policy, most: int, *, dry_run: bool = False) -> Redriven:
-        """Try up to so many of those that are there now, oldest first in each partition. A dry run writes nothing."""
+        """Try up to so many of those that are there now, oldest first in each partition. A dry run writes nothing.
+
+        Raises LogUnavailable, ControlUnavailable.
+        """
         done = Redriven()
-        for found in every_letter(self._log, self._codec, handled_up_to(self._log)):
+        passed: dict[int, Position] = {}
+        for found in self._unhandled():
             if done.tried == most:
                 break
-            letter = found.letter
+            letter, tried = found.letter, done.tried
             if letter is None:
                 done.unreadable += 1
             elif not _is_of_inbox(letter):
                 done.final += 1
+            elif found.is_repeat:
+                done.repeats += 1
             elif not self._try(found, letter, policy, done, dry_run=dry_run):
                 break
-            if not dry_run:
-                at = found.position
-                self._log.commit(GROUP, DEAD_LETTERS.name, {at.partition: at.offset + 1})
+            at = found.position
+            passed[at.partition] = Position(at.topic, at.partition, at.offset + 1)
+            if done.tried > tried and not dry_run:
+                self._places.put(passed.pop(at.partition))
+        for place in () if dry_run else passed.values():
+            self._places.put(place)
         return done
+
+    def _unhandled(self) -> Iterator[Stored]:
+        """All are read, so that what was written twice is known for it on both sides of the place."""
+        handled = handled_up_to(self._log, self._places)
+        for found in every_letter(self._log, self._codec):
+            if found.position.offset >= handled.get(found.position.partition, 0):
+                yield found
 
     def _try(
         self, found: Stored, letter: DeadLetter, policy: Policy, done: Redriven, *, dry_run: bool
@@ -104,12 +123,17 @@ class Redrive:
             self._log.append(topic, messages)
 
 
-def handled_up_to(log: Log) -> dict[int, int]:
-    """The first letter of each partition that was not handled yet."""
-    return log.committed(GROUP, DEAD_LETTERS.name)
+def handled_up_to(log: Log, places: Places) -> dict[int, int]:
+    """The first letter of each partition that was not handled yet. A place beyond a topic's end is not of this topic."""
+    ends = log.end_offsets(DEAD_LETTERS.name)
+    return {
+        partition: place.offset
+        for partition, place in places.all().items()
+        if place.offset <= ends.get(partition, 0)
+    }
 
 
-def state_of(found: Stored, handled: dict[int, int]) -> State:
+def state_of(found: Stored, handled: Mapping[int, int]) -> State:
     """What can be done about a letter."""
     if found.letter is None:
         return "unreadable"

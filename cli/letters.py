@@ -29,10 +29,10 @@ def dlq() -> None:
 def dlq_list(code: str | None, most: int, data: str | None, log: str | None, *, as_json: bool) -> None:
     """A letter a line: where it lies, what is wrong, where it came from; and how many there are of each code.
 
-    What was written twice (a crash repeats) is marked, and counts once; a letter that was put back counts anew, of the same source.
+    What was written twice (a crash repeats) is marked and not counted; less those that were put back, it is how many records were refused.
     """
     codes: Counter[str] = Counter()
-    printed = repeats = sources = 0
+    printed = repeats = put_back = 0
     with house(settings_of(data, log)) as parts:
         handled = handled_up_to(parts.log, _places(parts))
         for found in every_letter(parts.log, parts.codec):
@@ -41,15 +41,14 @@ def dlq_list(code: str | None, most: int, data: str | None, log: str | None, *, 
                 continue
             codes[str(told["code"])] += not found.is_repeat
             repeats += found.is_repeat
-            sources += found.letter is not None and not found.earlier
+            put_back += bool(found.earlier) and not found.is_repeat
             if printed < most:
                 printed += 1
                 emit(told, _line(told), as_json=as_json)
     counts = "".join(f", {name} {count}" for name, count in codes.most_common())
-    twice = f"; {repeats} more were written twice" if repeats else ""
-    click.echo(
-        f"dead letters: {codes.total()} of {sources} records, shown {printed}{counts}{twice}", err=as_json
-    )
+    again = f"; {put_back} of them were put back" if put_back else ""
+    again += f"; {repeats} more were written twice" if repeats else ""
+    click.echo(f"dead letters: {codes.total()}, shown {printed}{counts}{again}", err=as_json)
 
 
 @dlq.command("show")

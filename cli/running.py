@@ -16,10 +16,11 @@ from cli.options import common, settings_of
 from cli.settings import Settings
 from cli.upkeep import check_topics
 from cli.wiring import House, house
+from projections.projector import RETRY_S_MAX
 from projections.store import StoreUnavailable
 from streams.log import LogUnavailable
 from telemetry.clock import SystemClock
-from telemetry.health import Health
+from telemetry.health import Health, Limits
 from telemetry.metrics import Metrics
 from telemetry.server import Server
 
@@ -107,8 +108,11 @@ def _served(metrics: Metrics, health: Health, settings: Settings) -> Iterator[No
 @common
 def project(data: str | None, log: str | None, *, as_json: bool) -> None:
     """The projector: from the log into ClickHouse."""
-    with house(settings_of(data, log or "kafka")) as parts:
-        projector = parts.projector()
+    settings = settings_of(data, log or "kafka")
+    clock, metrics = SystemClock(), Metrics()
+    health = Health(clock, Limits(beat_s_max=2 * RETRY_S_MAX))  # it waits so long for a store that is away
+    with house(settings) as parts, _served(metrics, health, settings):
+        projector = parts.projector(metrics, health)
         stop = _stop_signal()
         click.echo("projecting", err=True)
         projector.run(stop, poll_s=_POLL_S)

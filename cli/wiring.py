@@ -8,11 +8,13 @@ from pathlib import Path
 
 from agents.breaker import Breaker, Limits
 from agents.event_logger import EventLogger
+from agents.inbox import GROUP as DOOR
 from agents.inbox import Inbox, InboxReader
 from agents.live import Live
 from agents.local import LocalWorker, RowTable
 from agents.metric_extractor import MetricExtractor
 from agents.partition import Scorer
+from agents.places import Places
 from agents.replayer import Replayer
 from agents.scoring import Scoring
 from agents.trait_inferencer import TraitInferencer
@@ -25,6 +27,8 @@ from streams.codec import Codec
 from streams.columns import ColumnDecoder
 from streams.log import Log, LogUnavailable
 from streams.sqlite import SqliteLog
+from streams.topics import INBOX
+from telemetry.health import Health
 from telemetry.metrics import Metrics
 
 
@@ -97,17 +101,19 @@ class House:
             window=settings.inbox_dead_letters_window,
         )
         if self._inbox is None:
-            self._inbox = Inbox(self.logger(metrics), self.codec, Breaker(limits))
+            door = self.logger(metrics)
+            marks = Places(door.control, DOOR, INBOX.name, log=settings.log)
+            self._inbox = Inbox(door, self.codec, Breaker(limits, marks))
         return self._inbox
 
     def replayer(self, mapping: str | None = None) -> Replayer:
         """Rebuilds from the log."""
         return Replayer(self.log, self.codec, self.inferencer(mapping))
 
-    def projector(self) -> Projector:
+    def projector(self, metrics: Metrics | None = None, health: Health | None = None) -> Projector:
         """Log to store. Its progress is that of these very tables: new ones begin at the log's beginning."""
         group = f"{GROUP}-{migrate.identity(self.store)}"
-        return Projector(self.log, self.store, self.codec, group=group)
+        return Projector(self.log, self.store, self.codec, group=group, metrics=metrics, health=health)
 
     def catch_up(self) -> tuple[Counter[str], dict[str, Projected]]:
         """On the embedded log: score and project what is new; the outcomes of the records, and what was projected."""

@@ -1,7 +1,8 @@
 """How far a group is behind, asked of the log alone: a reader that is stuck or dead cannot hide it.
 
-What is behind is what the group has not committed. Its age is that of the oldest such record, by the log's own time. Whoever measures
-reads one record a partition and commits nothing.
+What is behind is what the group has not committed; of a group that committed nothing, all that is kept. Its age is that of the oldest
+such record, by the log's own time. Where no record is left to read nothing is behind, though the end may be further: transactions end
+in offsets that hold none. Whoever measures reads one record a partition and commits nothing.
 """
 
 import logging
@@ -22,8 +23,8 @@ _log = logging.getLogger(__name__)
 
 
 class Lag(msgspec.Struct, frozen=True, kw_only=True):
-    """One partition. ``committed`` None: the group has committed nothing of it, and all of it is behind. ``seconds`` None: the
-    record that it needs next is no longer kept.
+    """One partition. ``committed`` None: the group has committed nothing of it, and all that is kept is behind. ``seconds`` None: the
+    record that it committed to read next is no longer kept.
     """
 
     group: str
@@ -37,16 +38,26 @@ class Lag(msgspec.Struct, frozen=True, kw_only=True):
 
 def measure_lag(log: Log, group: str, topics: Iterable[str], *, now_ms: int) -> list[Lag]:
     """The lag of a group in every partition of these topics. Raises LogUnavailable, UnknownPartition."""
-    return [
-        _of_partition(
-            log, group, topic, partition=partition, committed=committed.get(partition), end=end, now_ms=now_ms
-        )
-        for topic in topics
-        for committed in [
-            log.committed(group, topic)
-        ]  # before the ends: what comes meanwhile is behind, not ahead
-        for partition, end in sorted(log.end_offsets(topic).items())
-    ]
+    lags = []
+    for topic in topics:
+        # Commits before ends, so that what comes meanwhile is behind, not ahead.
+        committed, first, ends = log.committed(group, topic), log.first_offsets(topic), log.end_offsets(topic)
+        for partition, end in sorted(ends.items()):
+            place = committed.get(partition)
+            start = first[partition] if place is None else place
+            records, seconds = _behind(log, topic, partition, start=start, end=end, now_ms=now_ms)
+            lags.append(
+                Lag(
+                    group=group,
+                    topic=topic,
+                    partition=partition,
+                    committed=place,
+                    end=end,
+                    records=records,
+                    seconds=seconds,
+                )
+            )
+    return lags
 
 
 def publish(lags: Iterable[Lag], metrics: Metrics, *, now_ms: int) -> None:
@@ -60,10 +71,11 @@ def publish(lags: Iterable[Lag], metrics: Metrics, *, now_ms: int) -> None:
 
 def note(lags: Iterable[Lag], health: Health) -> None:
     """Tell the health of whoever reads for this group: the log answered, and this far is committed."""
-    told = list(lags)
+    told = {lag.partition: (lag.committed or 0, lag.records) for lag in lags}
     health.note_contact()
     health.note_position(
-        {lag.partition: lag.committed or 0 for lag in told}, {lag.partition: lag.end for lag in told}
+        {partition: position for partition, (position, _) in told.items()},
+        {partition: position + records for partition, (position, records) in told.items()},
     )
 
 
@@ -79,7 +91,8 @@ def watch(
 ) -> None:
     """Measure the groups on their topics, publish and tell, again and again until ``stop``.
 
-    While the log is away None is told, and the time of the last measurement grows old.
+    While it cannot be measured, for whatever reason, None is told and the time of the last measurement grows old: nobody would miss
+    a thread that ended.
     """
     is_away = False
     while not stop.is_set():
@@ -90,9 +103,10 @@ def watch(
                 for group, topics in groups.items()
                 for lag in measure_lag(log, group, topics, now_ms=now_ms)
             ]
-        except LogUnavailable as reason:
+        except Exception as reason:  # noqa: BLE001  # see above
             if not is_away:
-                _log.warning("the lag cannot be measured: %s", reason)
+                what = str(reason) if isinstance(reason, LogUnavailable) else repr(reason)
+                _log.warning("the lag cannot be measured: %s", what)
             is_away = True
             told(None)
         else:
@@ -102,27 +116,16 @@ def watch(
         stop.wait(every_s)
 
 
-def _of_partition(
-    log: Log, group: str, topic: str, *, partition: int, committed: int | None, end: int, now_ms: int
-) -> Lag:
-    start = committed or 0
-    return Lag(
-        group=group,
-        topic=topic,
-        partition=partition,
-        committed=committed,
-        end=end,
-        records=max(0, end - start),
-        seconds=_age_s(log, topic, partition, start=start, end=end, now_ms=now_ms),
-    )
-
-
-def _age_s(log: Log, topic: str, partition: int, *, start: int, end: int, now_ms: int) -> float | None:
-    """How old the first record from ``start`` is; 0 where there is none, such as behind a transaction's marker."""
+def _behind(
+    log: Log, topic: str, partition: int, *, start: int, end: int, now_ms: int
+) -> tuple[int, float | None]:
+    """How many records, and how old the first of them is, in seconds."""
     if start >= end:
-        return 0.0
+        return 0, 0.0
     try:
         oldest = next(iter(log.read(topic, partition, start, end)), None)
     except OffsetsLost:
-        return None
-    return 0.0 if oldest is None else max(0, now_ms - oldest.time_ms) / 1000
+        return end - start, None
+    if oldest is None:
+        return 0, 0.0
+    return end - start, max(0, now_ms - oldest.time_ms) / 1000

@@ -2,7 +2,8 @@
 
 A consumer that has stopped reading looks alive: its process runs, its broker answers. So health is progress. A partition is stuck
 when records wait and its position has stayed where it is for too long; a lag that is large while the position moves is *degraded*,
-and no reason to restart anything. Liveness asks the loop alone: a broker that is away must not restart every worker.
+and no reason to restart anything; so is a lag that nobody has measured for too long. Liveness asks the loop alone: a broker that is
+away must not restart every worker.
 
 The loop tells what it does, from any thread; the probes read it, from another. Nothing here waits, asks or decides.
 """
@@ -26,6 +27,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     contact_s_max: float = 30.0
     same_position_s_max: float = 60.0  # longer than a session time-out and a rebalance together
     lag_records_max: int = 100_000
+    measured_s_max: float = 120.0  # a measurement each 15 s, of which some may wait for a broker that is away
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +67,7 @@ class Health:
         self._is_recovered = False
         self._has_started = False
         self._waiting: dict[Hashable, _Waiting] = {}
+        self._measured_s = clock.monotonic_s()  # nothing is late before its time
 
     # --------------------------------------------------------------------------------------------- what the loop tells
 
@@ -111,6 +114,7 @@ class Health:
             since_s = now_s if since_s is None else since_s
             told[place] = _Waiting(position, lag, since_s if lag else None)
         self._waiting = told
+        self._measured_s = now_s
 
     # ----------------------------------------------------------------------------------------------- what a probe asks
 
@@ -176,6 +180,14 @@ class Health:
                 message=f"no progress for {age_s:.0f} s while records wait, of partition {', '.join(stuck)}",
                 observed=age_s,
                 limit=limits.same_position_s_max,
+            )
+        age_s = self._age_s(self._measured_s)
+        if self._assigned and age_s > limits.measured_s_max:
+            return Check(
+                status="degraded",
+                message=f"how far the group is was not measured for {age_s:.0f} s",
+                observed=age_s,
+                limit=limits.measured_s_max,
             )
         lag = sum(one.lag for one in waiting.values())
         return Check(

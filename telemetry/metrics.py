@@ -161,13 +161,6 @@ PROJECTION_LAST_OFFSET = Gauge(
     {"topic": _ANY, "partition": _ANY},
 )
 
-REPLAY_SESSIONS = Counter(
-    "kymograph_replay_sessions_total",
-    "Sessions rebuilt from the log and compared, by the verdict.",
-    {"verdict": ("equal", "different", "erased", "expired", "missing")},
-)
-REPLAY_MISMATCHES = Counter("kymograph_replay_mismatches_total", "Differences that the comparisons found.")
-
 SERIES = tuple(value for value in list(globals().values()) if isinstance(value, Series))
 
 

@@ -1,8 +1,11 @@
 """When the inbox stops: ``agents/breaker.py``."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from agents.breaker import Breaker, Limits, TooManyDeadLetters
+from agents.control import open_control
+from agents.places import Places
 from streams.log import Record
 
 LETTER, TAKEN = "malformed", None
@@ -74,6 +77,43 @@ def test_a_record_that_comes_again_is_not_counted_again() -> None:
     assert breaker.stop(record(3), LETTER) is not None  # and it stays so
 
 
+def started(folder: Path) -> Breaker:
+    """In a new process."""
+    marks = Places(open_control(f"sqlite:///{folder / 'control.sqlite'}"), "reader", "inbox", log="sqlite")
+    return Breaker(Limits(consecutive=3, ratio=1.0, window=10), marks)
+
+
+def test_what_stopped_stays_stopped_in_every_process_that_starts(tmp_path: Path) -> None:
+    """Letters of any partition, for the reason that the first one gave; what can be taken is taken."""
+    first = started(tmp_path)
+    reason = [first.stop(record(offset), LETTER) for offset in range(4)]
+    assert [said is None for said in reason] == [True, True, True, False]
+    for _ in range(3):
+        again = started(tmp_path)
+        assert again.stop(record(7, partition=1), TAKEN) is None
+        for place in (record(8, partition=1), record(3), record(0, partition=2)):
+            assert str(again.stop(place, LETTER)) == str(reason[-1])
+
+
+def test_it_goes_on_when_what_stopped_it_is_taken(tmp_path: Path) -> None:
+    """There or behind it, where that one is no longer kept; then counting begins anew. What lies before it opens nothing."""
+    for place in (3, 5):
+        assert stopped_at(started(tmp_path), [LETTER] * 4) == 3
+        mended = started(tmp_path)
+        assert stopped_at(mended, [TAKEN], first=2) is None
+        assert mended.stop(record(0, partition=1), LETTER) is not None
+        assert stopped_at(mended, [TAKEN, *[LETTER] * 3], first=place) is None
+        assert stopped_at(started(tmp_path), [LETTER] * 3, first=place + 4) is None
+
+
+def test_a_partition_that_comes_from_another_process_brings_its_mark(tmp_path: Path) -> None:
+    """Whoever takes over what stopped the other stops there too, and diverts nothing first."""
+    other, ours = started(tmp_path), started(tmp_path)
+    assert stopped_at(ours, [TAKEN] * 2) is None
+    assert stopped_at(other, [LETTER] * 4, first=4) == 7
+    assert stopped_at(ours, [LETTER], first=7) == 7
+
+
 def test_the_message_says_what_was_seen_and_what_to_do() -> None:
     """The counts, the limit, the place, the command and the settings; never a value."""
     breaker = Breaker(Limits(consecutive=1, ratio=1.0, window=10))
@@ -86,6 +126,7 @@ def test_the_message_says_what_was_seen_and_what_to_do() -> None:
         "inbox/0 at offset 1",
         "malformed",
         "kymograph dlq list",
+        "kymograph dlq resume",
     ):
         assert part in str(reason)
     assert "KYMOGRAPH__INBOX_DEAD_LETTERS_MAX_CONSECUTIVE" in str(reason)

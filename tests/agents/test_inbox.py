@@ -12,9 +12,10 @@ from msgspec.structs import replace
 import agents.inbox
 from agents.breaker import Breaker, Limits, TooManyDeadLetters
 from agents.control import ControlUnavailable
-from agents.inbox import GROUP, Inbox, InboxReader
-from agents.letters import Stored, every_letter, stored
+from agents.inbox import GROUP, STAGE, Inbox, InboxReader
+from agents.letters import Stored, every_letter, letter_of, message_of, stored
 from agents.metric_extractor import MetricExtractor
+from agents.places import Places
 from agents.tables import SessionRow
 from science.checks import Flaw
 from science.event import Event
@@ -142,10 +143,11 @@ def test_a_refused_event_of_the_seed_uses_no_number_up(tmp_path: Path) -> None:
 
 
 def test_the_headers_of_a_letter_hold_codes_and_places_alone(tmp_path: Path) -> None:
-    """KIP-1034's names and two of ours; neither a value, nor a field's name, nor a person."""
+    """KIP-1034's names and two of ours; neither a value, nor a field's name, nor a person, nor what a sender put into its own."""
     log = MemoryLog()
     secret = {**PUMPED, "Ada Lovelace": 1}
-    log.append(INBOX.name, [Message(*flat(paused())), Message(*flat(secret))])
+    of_a_sender = (("user", b"Ada Lovelace"), ("kymograph.dlq.attempts", b"9"))
+    log.append(INBOX.name, [Message(*flat(paused())), Message(*flat(secret), of_a_sender)])
     reader(tmp_path, log).catch_up()
     (record,) = the_log(log, DEAD_LETTERS.name)
     partition = str(record.partition).encode()
@@ -222,12 +224,10 @@ class Forgetful(MemoryLog):
 
 
 def test_letters_whose_time_is_over_are_not_sought() -> None:
-    """Dead letters are kept for days: reading begins with the first that is there, or later where a later start is named."""
+    """Dead letters are kept for days: reading begins with the first that is there."""
     log = Forgetful()
     log.append(DEAD_LETTERS.name, [Message(b"k", b"%d" % number) for number in range(4)])
-    partition = next(number for number, end in log.end_offsets(DEAD_LETTERS.name).items() if end)
-    for start, expected in (({}, [1, 2, 3]), ({partition: 0}, [1, 2, 3]), ({partition: 3}, [3])):
-        assert [found.position.offset for found in every_letter(log, CODEC, start)] == expected
+    assert [found.position.offset for found in every_letter(log, CODEC)] == [1, 2, 3]
 
 
 def test_a_surprise_is_a_letter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,6 +247,8 @@ def test_a_surprise_is_a_letter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         judged = inbox.judge(record)
         assert isinstance(judged, Flaw)
         assert judged.code == "decoder_unexpected"
+        headers = message_of(CODEC, letter_of(record, judged, STAGE)).headers
+        assert dict(headers)["__streams.errors.exception"] == type(error).__name__.encode()
     monkeypatch.setattr(the_door, "seal", failing(ControlUnavailable("away")))
     with pytest.raises(ControlUnavailable):
         inbox.judge(record)
@@ -279,6 +281,56 @@ def test_the_same_reader_stays_stopped(tmp_path: Path) -> None:
         with pytest.raises(TooManyDeadLetters):
             stopped.catch_up()
     assert size(log, DEAD_LETTERS.name) == 3
+
+
+def restarted(folder: Path, log: Log) -> InboxReader:
+    """A new process: nothing but the log and the control database is the same."""
+    the_door = door(folder, log)
+    marks = Places(the_door.control, GROUP, INBOX.name, log="memory")
+    breaker = Breaker(Limits(consecutive=100, ratio=0.5, window=200), marks)
+    return InboxReader(log, Inbox(the_door, CODEC, breaker))
+
+
+@pytest.mark.parametrize("senders", [1, 50])
+@pytest.mark.parametrize("bad", [1.0, 0.75], ids=["all", "three of four"])
+def test_a_supervisor_that_starts_it_again_does_not_empty_the_inbox(
+    tmp_path: Path, senders: int, bad: float
+) -> None:
+    """However often it is started, and whatever else comes meanwhile, no more than the limits allow is diverted."""
+    log, chance = MemoryLog(), random.Random(senders)
+
+    def send(count: int) -> None:
+        for number in range(count):
+            name = f"s-{chance.randrange(senders)}"
+            wrong = number * bad % 1 + bad >= 1
+            value = b"no event" if wrong else json.dumps(paused(name, seq=number)).encode()
+            log.append(INBOX.name, [Message(name.encode(), value)])
+
+    send(2_000)
+    diverted = set()
+    for _ in range(9):
+        with pytest.raises(TooManyDeadLetters, match="are allowed"):
+            restarted(tmp_path, log).catch_up()
+        diverted.add(size(log, DEAD_LETTERS.name))
+        send(20)
+    assert len(diverted) == 1
+    assert max(diverted) <= 200
+
+
+def test_what_stopped_it_lets_it_go_on_when_it_can_be_read(tmp_path: Path) -> None:
+    """Its schema was published: the mark is gone, and with it what was counted."""
+    log, good = MemoryLog(), json.dumps(paused()).encode()
+    log.append(INBOX.name, [Message(b"s-1", b"no event")] * 101 + [Message(b"s-1", good)])
+    old = restarted(tmp_path, log)
+    with pytest.raises(TooManyDeadLetters):
+        old.catch_up()
+    mended = restarted(tmp_path, log)
+    place = log.committed(GROUP, INBOX.name)
+    (partition,) = place
+    log.commit(GROUP, INBOX.name, {partition: 101})  # as if the last one could be read now
+    assert mended.catch_up() == {"accepted": 1}
+    log.append(INBOX.name, [Message(b"s-1", b"no event")] * 100)
+    assert restarted(tmp_path, log).catch_up() == {"dead_letter": 100}
 
 
 # ------------------------------------------------------------------------------------------------ being killed

@@ -9,6 +9,7 @@ import pytest
 from agents.breaker import Limits
 from agents.event_logger import EventLogger
 from agents.inbox import Inbox, InboxReader
+from agents.places import Places
 from cli.settings import Settings
 from streams.codec import Codec
 from streams.log import Message
@@ -81,6 +82,7 @@ def test_list_names_place_reason_and_source(data: Path) -> None:
         "source_offset": 0,
         "bytes": len(BAD[1]),
         "attempts": 1,
+        "is_repeat": False,
     }
     assert {name: value for name, value in told(result)[0].items() if name != "time_ms"} == first
     assert [letter["code"] for letter in told(result)] == ["unknown_kind", "unknown_schema", "malformed"]
@@ -140,6 +142,7 @@ def test_what_was_mended_is_taken_once_and_only_once(tmp_path: Path) -> None:
         "codes": {},
         "final": 0,
         "unreadable": 0,
+        "repeats": 0,
         "left": 0,
         "stopped_at": None,
     }
@@ -152,6 +155,50 @@ def test_what_was_mended_is_taken_once_and_only_once(tmp_path: Path) -> None:
         assert told(kymograph("dlq", "replay", "--json", data=tmp_path))[0]["tried"] == 0
     assert sizes(tmp_path) == (1, 1)
     assert told(kymograph("dlq", "list", "--json", data=tmp_path))[0]["state"] == "handled"
+
+
+def test_what_was_handled_stays_so_when_the_broker_forgot_every_group(tmp_path: Path) -> None:
+    """Kafka drops the offsets of a group without members after seven days; letters are kept for thirty."""
+    fill(tmp_path, BAD, GOOD_ONCE)
+    kymograph("dlq", "replay", "--policy", "drop", data=tmp_path, code=1)
+    log = sqlite3.connect(tmp_path / "log.sqlite")
+    with log:
+        log.execute("DELETE FROM committed")
+    log.close()
+    assert told(kymograph("dlq", "replay", "--json", data=tmp_path))[0]["tried"] == 0
+    states = [letter["state"] for letter in told(kymograph("dlq", "list", "--json", data=tmp_path))]
+    assert states == ["handled", "handled"]
+
+
+def test_a_place_is_of_the_log_that_it_was_kept_for(tmp_path: Path) -> None:
+    """Where the log is another, nothing of it was handled."""
+    fill(tmp_path, GOOD_ONCE, GOOD_ONCE)
+    kymograph("dlq", "replay", data=tmp_path)
+    for path in tmp_path.glob("log.sqlite*"):
+        path.unlink()
+    fill(tmp_path, GOOD_ONCE)
+    assert told(kymograph("dlq", "replay", "--json", data=tmp_path))[0]["accepted"] == 1
+
+
+def test_a_letter_that_was_written_twice_counts_once(tmp_path: Path) -> None:
+    """A crash between the letters and the commit repeats them: they are marked, and not tried again, whenever that is."""
+    fill(tmp_path, BAD, GOOD_ONCE)
+    log = SqliteLog(tmp_path / "log.sqlite")
+    twice = [Message(record.key, record.value, record.headers) for record in the_log(log, DEAD_LETTERS.name)]
+    log.append(DEAD_LETTERS.name, twice)
+    log.close()
+    result = kymograph("dlq", "list", "--json", data=tmp_path)
+    assert [letter["is_repeat"] for letter in told(result)] == [False, False, True, True]
+    counted = "dead letters: 2, shown 4, unknown_kind 1, unknown_schema 1; 2 more were written twice"
+    assert counted in result.stderr
+    assert kymograph("dlq", "list", data=tmp_path).stdout.count("(written twice)") == 2
+    first = kymograph("dlq", "replay", "--policy", "drop", "--max", 2, "--json", data=tmp_path, code=1)
+    assert "2 letters wait; 2 are tried now" in first.stderr
+    second = told(kymograph("dlq", "replay", "--policy", "drop", "--json", data=tmp_path))[0]
+    assert [told(first)[0]["tried"], second["tried"], second["repeats"]] == [2, 0, 2]
+    assert sizes(tmp_path) == (1, 4)
+    third = told(kymograph("dlq", "replay", "--json", data=tmp_path))[0]
+    assert (third["tried"], third["repeats"]) == (0, 0)
 
 
 def test_stop_on_error_stops_there_and_stays(data: Path) -> None:
@@ -185,6 +232,8 @@ def test_reinsert_puts_it_behind_the_others_as_one_more_attempt(data: Path) -> N
     assert [letter["attempts"] for letter in after] == [1, 1, 1, 2, 2]
     assert [letter["source_offset"] for letter in after[3:]] == [before[0]["source_offset"], 2]
     assert [letter["code"] for letter in after[3:]] == ["out_of_range", "malformed"]
+    assert not any(letter["is_repeat"] for letter in after)
+    assert "2 of them were put back" in kymograph("dlq", "list", data=data).stdout
     kymograph("dlq", "replay", "--policy", "reinsert", data=data, code=1)
     assert [letter["attempts"] for letter in told(kymograph("dlq", "list", "--json", data=data))[5:]] == [
         3,
@@ -256,6 +305,27 @@ def test_the_limits_of_the_settings_are_those_of_the_breaker() -> None:
     )
 
 
+def test_an_inbox_that_stopped_goes_on_when_it_is_told_to(tmp_path: Path) -> None:
+    """Every start stops again, and diverts nothing; after ``resume`` as many letters are written as the limits allow."""
+    log = SqliteLog(tmp_path / "log.sqlite")
+    log.append(INBOX.name, [Message(b"s-1", b"no event")] * 10)
+    log.close()
+    limits = {"inbox_dead_letters_max_consecutive": "3"}
+    for _ in range(4):
+        stopped = kymograph("sessions", data=tmp_path, code=3, **limits)
+        assert "4 records in a row are refused, 3 are allowed" in stopped.stderr
+        assert "kymograph dlq resume" in stopped.stderr
+        assert sizes(tmp_path) == (0, 3)
+    (resumed,) = told(kymograph("dlq", "resume", "--json", data=tmp_path))
+    assert resumed["resumed"].endswith(":3")
+    kymograph("sessions", data=tmp_path, code=3, **limits)
+    assert sizes(tmp_path) == (0, 6)
+    kymograph("dlq", "resume", data=tmp_path)
+    kymograph("sessions", data=tmp_path)  # by the defaults the rest is within the limits
+    assert sizes(tmp_path) == (0, 10)
+    assert kymograph("dlq", "resume", data=tmp_path).stdout == "the inbox was not stopped\n"
+
+
 def test_an_empty_house_has_no_letters(tmp_path: Path) -> None:
     """Nothing to list, nothing to replay, exit 0; a log that cannot be reached is exit 3."""
     assert kymograph("dlq", "list", data=tmp_path).stdout == "dead letters: 0, shown 0\n"
@@ -270,10 +340,10 @@ def test_a_crash_between_taking_and_remembering_repeats_one_event(
 ) -> None:
     """The event is in the log twice, and once in the fold: the same identity and digest."""
     fill(tmp_path, (b"s-1", json.dumps({**PUMPED, "seq": 1}).encode()))
-    commit = SqliteLog.commit
-    monkeypatch.setattr(SqliteLog, "commit", lambda *_: (_ for _ in ()).throw(OSError("killed")))
+    put = Places.put
+    monkeypatch.setattr(Places, "put", lambda *_: (_ for _ in ()).throw(OSError("killed")))
     kymograph("dlq", "replay", data=tmp_path, code=3)
-    monkeypatch.setattr(SqliteLog, "commit", commit)
+    monkeypatch.setattr(Places, "put", put)
     kymograph("dlq", "replay", data=tmp_path)
     log = SqliteLog(tmp_path / "log.sqlite")
     one, two = (CODEC.decode(record.value) for record in the_log(log))

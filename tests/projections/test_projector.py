@@ -13,6 +13,9 @@ from streams.codec import Codec
 from streams.log import Message, Record
 from streams.memory import MemoryLog
 from streams.topics import DEAD_LETTERS, EVENTS, SESSION_METRICS, TRAIT_PROFILES
+from telemetry.health import Health
+from telemetry.metrics import PROJECTION_LAST_OFFSET, PROJECTION_RECORDS, PROJECTION_ROWS, Metrics
+from tests.agents.doors import HandClock
 from tests.projections.samples import MAPPING, a_dead_letter, a_profile, some_metrics
 
 pytestmark = pytest.mark.clickhouse
@@ -188,6 +191,41 @@ def test_what_cannot_be_read_is_counted_and_passed_by(store: ClickHouseStore) ->
     assert events.projected == events.rows == len(list(store.every(EventRow)))
     assert Projected(records=5, projected=3, unreadable=2, rows=6) == counted[TRAIT_PROFILES.name]
     assert reached(log) == log.committed(GROUP, EVENTS.name)
+
+
+def test_what_it_does_is_told(store: ClickHouseStore) -> None:
+    """By topic and outcome, by table, by partition; damage from the first on, so that an alarm sees it."""
+    log, metrics, clock = fill(Damaged(), sessions=3), Metrics(), HandClock()
+    health = Health(clock)
+    projector = Projector(log, store, CODEC, metrics=metrics, health=health, clock=clock)
+    assert metrics.read(PROJECTION_RECORDS, topic=EVENTS.name, outcome="damaged") == 0
+    counted = projector.catch_up()
+    for topic, one in counted.items():
+        for outcome, count in one.outcomes().items():
+            assert metrics.read(PROJECTION_RECORDS, topic=topic, outcome=outcome) == count
+    assert metrics.read(PROJECTION_RECORDS) == sum(one.records for one in counted.values())
+    assert counted[EVENTS.name].damaged > 0
+    assert metrics.read(PROJECTION_ROWS, table="events") == counted[EVENTS.name].rows
+    assert metrics.read(PROJECTION_ROWS) == sum(one.rows for one in counted.values())
+    for partition, end in reached(log).items():
+        assert metrics.read(PROJECTION_LAST_OFFSET, topic=EVENTS.name, partition=partition) == end
+    assert b"kymograph_projection_flush_duration_seconds_count 4.0" in metrics.render()[0]
+    assert (health.ready().status, health.startup().status) == ("ok", "ok")
+
+
+def test_a_projector_that_cannot_write_is_not_ready(store: ClickHouseStore) -> None:
+    """The log answers and records wait: it is found after its time, and is well when the store is back."""
+    log, clock = fill(MemoryLog(), sessions=2), HandClock()
+    away, health = Away(store, failures=6), Health(clock)
+    projector = Projector(log, away, CODEC, health=health, clock=clock)
+    for _ in range(6):
+        with pytest.raises(StoreUnavailable):
+            projector.catch_up()
+        clock.s += 13
+    assert health.live().status == "ok"
+    assert [name for name, check in health.ready().checks.items() if check.status != "ok"] == ["progress"]
+    projector.catch_up()
+    assert health.ready().status == "ok"
 
 
 def test_a_catch_up_is_a_handful_of_writes(store: ClickHouseStore) -> None:

@@ -1,6 +1,7 @@
 """Lag, measured from the log alone."""
 
 import math
+import re
 import threading
 import time
 import uuid
@@ -105,34 +106,59 @@ def test_every_partition_of_every_topic_is_told(log: Log) -> None:
         measure_lag(log, GROUP, ["nothing"], now_ms=NOW_MS)
 
 
+class Cut(MemoryLog):
+    """Its first three records are no longer kept."""
+
+    def first_offsets(self, topic: str) -> dict[int, int]:
+        return {partition: min(3, end) for partition, end in self.end_offsets(topic).items()}
+
+    def read(self, topic: str, partition: int, start: int, end: int | None = None) -> Iterator[Record]:
+        if start < self.first_offsets(topic)[partition]:
+            raise OffsetsLost("offsets 0 to 2 are gone")
+        return super().read(topic, partition, start, end)
+
+
 def test_records_that_are_no_longer_kept_have_no_age() -> None:
     """The group has missed them: worse than any number of seconds."""
-
-    class Short(MemoryLog):
-        def read(self, topic: str, partition: int, start: int, end: int | None = None) -> Iterator[Record]:
-            if start < 3:
-                raise OffsetsLost("offsets 0 to 2 are gone")
-            return super().read(topic, partition, start, end)
-
-    log, metrics = Short(), Metrics()
+    log, metrics = Cut(), Metrics()
     append(log, 5)
-    assert (mine(log).records, mine(log).seconds) == (5, None)
+    log.commit(GROUP, EVENTS.name, {MINE: 1})
+    assert (mine(log).records, mine(log).seconds) == (4, None)
     publish([mine(log)], metrics, now_ms=NOW_MS)
     assert metrics.read(CONSUMER_LAG, partition=MINE) == math.inf
     log.commit(GROUP, EVENTS.name, {MINE: 3})
-    assert mine(log).seconds is not None
+    assert (mine(log).records, mine(log).seconds is None) == (2, False)
 
 
-def test_offsets_without_records_have_no_age() -> None:
-    """Behind are only the markers of a transaction."""
+def test_who_committed_nothing_is_behind_by_what_is_kept() -> None:
+    """A group of today has not missed what was let go before it came."""
+    log, health = Cut(), Health(HandClock())
+    append(log, 5)
+    told = mine(log, time_of(log, 3) + 1_500)
+    assert (told.committed, told.end, told.records, told.seconds) == (None, 5, 2, 1.5)
+    note([told], health)
+    assert health.ready().checks["progress"].observed == 2
+
+
+def test_where_nothing_is_left_to_read_nothing_is_behind() -> None:
+    """Behind are only the markers of a transaction: no record would ever make the lag 0 again."""
 
     class Marked(MemoryLog):
-        def read(self, topic: str, partition: int, start: int, end: int | None = None) -> Iterator[Record]:
-            return iter(())
+        def end_offsets(self, topic: str) -> dict[int, int]:
+            return {partition: end + bool(end) for partition, end in super().end_offsets(topic).items()}
 
-    log = Marked()
-    append(log, 1)
-    assert (mine(log).records, mine(log).seconds) == (1, 0.0)
+    log, clock = Marked(), HandClock()
+    append(log, 2)
+    assert (mine(log).end, mine(log).records) == (3, 3)
+    log.commit(GROUP, EVENTS.name, {MINE: 2})
+    assert (mine(log).end, mine(log).records, mine(log).seconds) == (3, 0, 0.0)
+    health = Health(clock, Limits(beat_s_max=1e9))
+    health.note_assigned([MINE])
+    health.note_recovered()
+    for _ in range(6):
+        note([mine(log)], health)
+        clock.s += 15
+    assert health.ready().status == "ok"
 
 
 def test_a_group_ahead_of_the_log_is_not_behind() -> None:
@@ -176,8 +202,13 @@ def test_a_worker_that_stalls_becomes_unhealthy_by_what_it_committed() -> None:
     assert (report.checks["progress"].status, report.checks["contact"].status) == ("unhealthy", "ok")
 
 
-def test_watching_goes_on_until_it_is_stopped_and_outlives_a_log_that_is_away(
-    caplog: pytest.LogCaptureFixture,
+@pytest.mark.parametrize(
+    "reason",
+    [LogUnavailable("no broker"), UnknownPartition("no broker"), ValueError("no broker")],
+    ids=lambda reason: type(reason).__name__,
+)
+def test_watching_goes_on_until_it_is_stopped_and_outlives_whatever_goes_wrong(
+    reason: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     """While it is away nothing is published, None is told, and it is logged once; then it goes on."""
     waits: list[float | None] = []
@@ -195,7 +226,7 @@ def test_watching_goes_on_until_it_is_stopped_and_outlives_a_log_that_is_away(
         def end_offsets(self, topic: str) -> dict[int, int]:
             clock.ms += 1_000
             if len(turns) in {1, 2, 3}:
-                raise LogUnavailable("no broker")
+                raise reason
             return super().end_offsets(topic)
 
     def told(lags: list[Lag] | None) -> None:
@@ -212,7 +243,7 @@ def test_watching_goes_on_until_it_is_stopped_and_outlives_a_log_that_is_away(
     assert waits == [7.0] * 5
     began_s = NOW_MS / 1_000
     assert measured == [began_s, began_s, began_s, began_s, began_s + 4]
-    assert caplog.text.count("the lag cannot be measured: no broker") == 1
+    assert len(re.findall("the lag cannot be measured: .*no broker", caplog.text)) == 1
     watch(log, groups, metrics, clock=clock, stop=stop, told=told)
     assert len(turns) == 5
 
@@ -239,3 +270,29 @@ def test_on_kafka_it_is_the_same(kafka_bootstrap: str) -> None:
     assert lags[1 - partition].committed is None
     log.close()
     other.close()
+
+
+@pytest.mark.kafka
+def test_on_kafka_the_end_of_a_transaction_is_no_record(kafka_bootstrap: str) -> None:
+    """Its marker takes an offset that nobody can read or commit beyond."""
+    from confluent_kafka import Producer  # noqa: PLC0415  # librdkafka is loaded where it is used
+
+    from streams.kafka import KafkaLog  # noqa: PLC0415
+
+    topic = Topic(name=f"test.{uuid.uuid4()}", partitions=1, retention_ms=None, key="any", meaning="a test")
+    log, group = KafkaLog(kafka_bootstrap, [topic]), f"test.{uuid.uuid4()}"
+    log.create_topics()
+    producer = Producer({"bootstrap.servers": kafka_bootstrap, "transactional.id": topic.name})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.produce(topic.name, b"one", KEY)
+    producer.commit_transaction(30)
+    for _ in range(300):  # the marker comes a little after the answer
+        if log.end_offsets(topic.name) == {0: 2}:
+            break
+        time.sleep(0.1)
+    (record,) = log.read(topic.name, 0, 0)
+    log.commit(group, topic.name, {0: record.offset + 1})
+    (told,) = measure_lag(log, group, [topic.name], now_ms=record.time_ms + 7_000)
+    assert (told.committed, told.end, told.records, told.seconds) == (1, 2, 0, 0.0)
+    log.close()

@@ -225,6 +225,26 @@ def test_the_lag_is_that_of_all_partitions_and_the_stuck_one_is_named() -> None:
     assert health.ready().checks["progress"].observed == 601 + 592
 
 
+def test_a_lag_that_nobody_measures_any_more_is_degraded() -> None:
+    """The last answer does not stand for ever; whoever has no partition has nothing to measure."""
+    for assigned, status in (([3], "degraded"), ([], "ok")):
+        clock = HandClock()
+        health = Health(clock, LIMITS)
+        health.note_assigned(assigned)
+        health.note_recovered()
+        for _ in range(12):
+            clock.s += 10
+            health.beat()
+            health.note_contact()
+        assert health.ready().status == "ok"
+        clock.s += 1
+        assert health.ready().status == status
+        if assigned:
+            assert "was not measured for 121 s" in health.ready().checks["progress"].message
+            health.note_position({3: 5}, {3: 5})
+            assert health.ready().status == "ok"
+
+
 def test_a_new_partition_must_be_recovered_and_a_lost_one_is_forgotten() -> None:
     """Startup is once; ready is now. What another worker has is not our lag."""
     clock = HandClock()

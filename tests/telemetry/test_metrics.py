@@ -1,5 +1,6 @@
 """The table of series, the registry behind it, and the page that shows it."""
 
+import ast
 import os
 import re
 import threading
@@ -33,7 +34,9 @@ from telemetry.metrics import (
     page,
 )
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "operations" / "metrics.md"
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "operations" / "metrics.md"
+WRITERS = {"add", "add_each", "set", "observe", "count_by"}
 BLOCK = re.compile(r"(?<=<!-- series -->\n).*?(?=<!-- /series -->)", re.DOTALL)
 UNITS = {"seconds", "bytes", "ratio", "records", "events", "sessions", "offset", "info", "rows"}
 IDS = {"session", "session_id", "event_id", "subject", "subject_id", "participant_ref", "user", "offset"}
@@ -226,6 +229,39 @@ def test_every_series_of_the_module_is_in_the_table() -> None:
     found = [value for value in vars(table).values() if isinstance(value, Series)]
     assert tuple(found) == SERIES
     assert {type(series) for series in SERIES} == {Counter, Gauge, Histogram}
+
+
+def written() -> set[str]:
+    """The names of the series that something outside of this table adds to, sets or observes."""
+    found = set()
+    for package in ("agents", "cli", "importers", "projections", "simulators", "streams"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                match node:
+                    case ast.Call(func=ast.Attribute(attr=act), args=[ast.Name(id=name), *_]) if (
+                        act in WRITERS
+                    ):
+                        series = getattr(table, name, None)
+                        found |= {series.name} if isinstance(series, Series) else set()
+    return found
+
+
+def test_every_series_is_written_somewhere() -> None:
+    """One that nothing feeds says 0 for ever, and its alarm never rings."""
+    assert {series.name for series in SERIES} - written() == set()
+
+
+def test_every_alarm_can_ring() -> None:
+    """It asks for series of the table, by labels that they have, and where values are listed by one of them."""
+    known = {series.name: series for series in SERIES}
+    section = PAGE.read_text(encoding="utf-8").partition("## What to be woken for")[2].partition("\n## ")[0]
+    alarms = re.findall(r"^\| `(.+?)` \|", section, re.MULTILINE)
+    assert len(alarms) > 5
+    for alarm in alarms:
+        for name, _, matched in re.findall(r"(kymograph_[a-z_]+)({(.*?)})?", alarm):
+            assert name in known, alarm
+            for label, value in re.findall(r'([a-z]+)!?="([^"]*)"', matched):
+                assert value in known[name].labels[label], alarm
 
 
 def test_the_page_has_the_table() -> None:
