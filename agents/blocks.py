@@ -1,7 +1,8 @@
 """Rows of open sessions as the bytes of a changelog record: a block.
 
-The bytes are a cache format, free to change: the log is the truth. Digests stand side by side; what is not random stands column by
-column, each as wide as its largest value needs, and compressed. Times are steps within a session less a response's own latency.
+The bytes are a cache format, free to change: the log is the truth. Every column is as wide as its largest value needs, and compressed. Times are
+steps within a session less a response's own latency. Digests are random and follow from the rest (``streams/digests.py``): what is kept is
+whether they came out as they were.
 """
 
 import zlib
@@ -15,8 +16,8 @@ import numpy.typing as npt
 from agents.row_store import ROW, Rows
 from science.columns.events import TEXTS, UNITS, Column
 from science.event import Response
-from science.session import DIGEST_BYTES
 
+_LEVEL = 4  # of zlib: most of what 6 saves beyond 1, for a quarter of what that costs
 _WIDTHS = ("<u1", "<u2", "<u4", "<u8")
 # By a unit's place, the last being that of the frame; and the first two fields of a response.
 IS_RESPONSE = np.array([issubclass(kind, Response) for kind in UNITS] + [False])
@@ -51,23 +52,28 @@ class Block(NamedTuple):
     single: Mapping[bytes, bytes] = {}
     gone: Sequence[bytes] = ()
     closed: tuple[bytes, bytes] = (b"", b"")
+    digests: int = 0  # CRC-32 of the rows' digests
 
 
 class _Packed(msgspec.Struct, array_like=True):
     open: Mapping[bytes, OpenSession]
-    frame: Sequence[tuple[bytes, int, bytes]]
     single: Mapping[bytes, bytes]
     gone: Sequence[bytes]
     closed: tuple[bytes, bytes]
-    words: list[str]
     count: int
-    digests: bytes
-    columns: bytes
+    digests: int
+    rest: bytes  # _Rest, compressed
+
+
+class _Rest(msgspec.Struct, array_like=True):
+    frame: Sequence[tuple[bytes, int, bytes]]
+    words: list[str]
+    columns: list[tuple[int, int, bytes]]
 
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(_Packed)
-_COLUMNS = msgspec.msgpack.Decoder(list[tuple[int, int, bytes]])
+_REST = msgspec.msgpack.Decoder(_Rest)
 
 
 def pack(block: Block) -> bytes:
@@ -81,6 +87,7 @@ def pack(block: Block) -> bytes:
     latency = np.where(IS_RESPONSE[unit], fields[:, LATENCY_FIELD], 0)
     owner, run = _runs(rows["owner"])
     kinds, kind = np.unique(unit << 16 | rows["schema"].astype(np.int64), return_inverse=True)
+    has_time = (rows["device_time_ms"] >= 0).astype(np.int64)
     columns = [
         owner,
         np.diff(np.append(run, len(rows))),
@@ -89,48 +96,67 @@ def pack(block: Block) -> bytes:
         kinds & 0xFFFF,
         kind,
         _steps(rows["t_us"], run) - latency,
+        has_time,
+        (rows["device_time_ms"] - rows["t_us"] // 1_000)[has_time == 1],
     ]
     for code, place_of in _cells(unit):
         column = fields[unit == code, place_of]
         columns.append(place[column] if is_text[code, place_of] else column)
+    rest = _Rest(
+        frame=block.frame,
+        words=[block.words[n] for n in named.tolist()],
+        columns=[_narrow(column) for column in columns],
+    )
     packed = _Packed(
         open=block.open,
-        frame=block.frame,
         single=block.single,
         gone=block.gone,
         closed=block.closed,
-        words=[block.words[n] for n in named.tolist()],
         count=len(rows),
-        digests=rows["digest"].tobytes(),
-        columns=zlib.compress(_ENCODER.encode([_narrow(column) for column in columns]), 1),
+        digests=zlib.crc32(rows["digest"].tobytes()),
+        rest=zlib.compress(_ENCODER.encode(rest), _LEVEL),
     )
     data = _ENCODER.encode(packed)
     return zlib.crc32(data).to_bytes(4, "big") + data
 
 
 def unpack(data: bytes) -> Block:
-    """The block of these bytes. Raises ValueError when they are not as they were packed."""
+    """The block of these bytes, without its rows' digests. Raises ValueError when they are not as they were packed."""
     if zlib.crc32(data[4:]) != int.from_bytes(data[:4], "big"):
         raise ValueError("the block's bytes changed after they were kept")
     packed = _DECODER.decode(data[4:])
-    columns = map(_wide, _COLUMNS.decode(zlib.decompress(packed.columns)))
+    rest = _REST.decode(zlib.decompress(packed.rest))
+    columns = map(_wide, rest.columns)
     rows: Rows = np.zeros(packed.count, dtype=ROW)
-    owner, size, start, units, schemas, kind, steps = (next(columns) for _ in range(7))
+    owner, size, start, units, schemas, kind, steps, has_time, since_began_ms = (
+        next(columns) for _ in range(9)
+    )
     run = np.concatenate(([0], np.cumsum(size)))[:-1]
     rows["owner"] = np.repeat(owner, size)
     rows["seq"] = np.arange(packed.count) + np.repeat(start - run, size)
     unit = units[kind]
     rows["unit"], rows["schema"] = unit, schemas[kind]
-    rows["digest"] = np.frombuffer(packed.digests, dtype=np.uint8).reshape(-1, DIGEST_BYTES)
     fields = np.zeros_like(rows["fields"])
     for code, place in _cells(unit):
         fields[unit == code, place] = next(columns)
     answers = IS_RESPONSE[unit]
     since = steps + np.where(answers, fields[:, LATENCY_FIELD], 0)
     rows["t_us"] = _upto(since, run, size)
+    rows["device_time_ms"] = -1
+    timed = has_time == 1
+    rows["device_time_ms"][timed] = since_began_ms + rows["t_us"][timed] // 1_000
     fields[answers, _ONSET] = rows["t_us"][answers] - fields[answers, LATENCY_FIELD]
     rows["fields"] = fields
-    return Block(rows, packed.words, packed.open, packed.frame, packed.single, packed.gone, packed.closed)
+    return Block(
+        rows,
+        rest.words,
+        packed.open,
+        rest.frame,
+        packed.single,
+        packed.gone,
+        packed.closed,
+        packed.digests,
+    )
 
 
 def _texts_of(unit: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
@@ -170,15 +196,17 @@ def _cells(unit: Column) -> list[tuple[int, int]]:
 
 
 def _narrow(column: Column) -> tuple[int, int, bytes]:
-    """The least of it, how wide what is above takes, and that."""
+    """The least of it, how wide what is above takes, and that: all lowest bytes first, because the higher ones are alike."""
     if not len(column):
         return 0, 0, b""
     least = int(column.min())
     above = column - least
     width = next(n for n, kind in enumerate(_WIDTHS) if n == 3 or int(above.max()) <= np.iinfo(kind).max)
-    return least, width, above.astype(_WIDTHS[width]).tobytes()
+    planes = above.astype(_WIDTHS[width]).view(np.uint8).reshape(-1, 1 << width).T
+    return least, width, planes.tobytes()
 
 
 def _wide(narrow: tuple[int, int, bytes]) -> Column:
     least, width, data = narrow
-    return np.frombuffer(data, dtype=_WIDTHS[width]).astype(np.int64) + least
+    planes = np.frombuffer(data, dtype=np.uint8).reshape(1 << width, -1)
+    return np.ascontiguousarray(planes.T).view(_WIDTHS[width]).ravel().astype(np.int64) + least

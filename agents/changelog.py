@@ -20,7 +20,7 @@ from streams.log import Log, Message
 from streams.partitioner import partition_of
 
 # Of what blocks and heads hold, and of what their numbers mean: those of another format are left behind.
-FORMAT = zlib.crc32(repr((3, ROW_FORMAT, LAYOUT)).encode())
+FORMAT = zlib.crc32(repr((4, ROW_FORMAT, LAYOUT)).encode())
 _PART_BYTES = 900_000  # a message holds a little more
 _NAME_BYTES = 8
 

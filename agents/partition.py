@@ -55,7 +55,8 @@ class Partition:
         self._topic, self._number, self._scorer = topic, number, scorer
         self.applied = 0
         self.counts = Counts()  # of whoever asks: it may be replaced
-        self._sessions = Sessions(number, scorer.decoder.hashes)
+        self._planned = {plan.number for plan in scorer.decoder.plans}
+        self._sessions = Sessions(number, scorer.decoder)
         self._closing: list[Closing] = []
         self._sends: list[tuple[str, Message]] = []
         self._windows = LiveWindows()
@@ -122,7 +123,10 @@ class Partition:
             event = self._own_event(records.keys[row], records.values[row])
             if event is None or not is_unit(event.payload):
                 found[row] = event
+            elif self._scorer.decoder.number_of(event) not in self._planned:
+                found[row] = event = None  # of a schema whose columns would not be the whole of it
             else:
+                decoded.device_time_ms[row] = self._device_time_ms(records.values[row])
                 integers = integers_of(event.payload, words)
                 decoded.unit[row], decoded.fields[row, : len(integers)] = (
                     code_of(type(event.payload)),
@@ -136,6 +140,12 @@ class Partition:
                 decoded.digest[row] = np.frombuffer(event.digest[:DIGEST_BYTES], dtype=np.uint8)
         decoded.words[:] = words
         return found
+
+    def _device_time_ms(self, value: bytes) -> int:
+        """Of an event that the codec reads; -1: none."""
+        _, fields = self._scorer.codec.fields(value)
+        told = fields["device_time_ms"]
+        return told if isinstance(told, int) else -1
 
     def _own_event(self, key: bytes, value: bytes) -> Event | None:
         """What the codec reads, where it is an event that the session itself sent."""

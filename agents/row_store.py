@@ -20,6 +20,7 @@ ROW = np.dtype(
         ("owner", "<i4"),
         ("seq", "<i4"),
         ("t_us", "<i8"),
+        ("device_time_ms", "<i8"),
         ("unit", "i1"),
         ("schema", "<i2"),
         ("digest", "u1", DIGEST_BYTES),
@@ -59,7 +60,7 @@ class RowStore:
         count = len(which)
         new = np.zeros(count, dtype=ROW)
         new["owner"] = owner
-        for name in ("seq", "t_us", "unit", "schema", "digest", "fields"):
+        for name in ("seq", "t_us", "device_time_ms", "unit", "schema", "digest", "fields"):
             new[name] = getattr(decoded, name)[which]
         self.extend(new, decoded.words)
 

@@ -3,7 +3,8 @@
 ``snapshot`` tells what changed, and ``restore`` puts together what snapshots told.
 """
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from math import isqrt
 from typing import NamedTuple
 
@@ -18,6 +19,8 @@ from science.columns.events import Mask, payload_of
 from science.event import Event
 from science.session import DIGEST_BYTES, Entry, Session
 from streams.codec import Codec
+from streams.columns import ColumnDecoder
+from streams.digests import Digests
 
 _BLOCK_ROWS = 8_000
 _DEAD_ROWS = 65_536
@@ -46,15 +49,15 @@ class Going:
 
 
 class Sessions:
-    """By key. A session is in one of ``open``, ``single`` and ``closed``. ``hashes`` are a schema's SHA-256 and kind by its number."""
+    """By key. A session is in one of ``open``, ``single`` and ``closed``. ``decoder`` is the one that reads its rows."""
 
-    def __init__(self, partition: int, hashes: Sequence[tuple[bytes, str]]) -> None:
+    def __init__(self, partition: int, decoder: ColumnDecoder) -> None:
         """None is known yet."""
         self.rows = RowStore()
         self.open: dict[bytes, Going] = {}
         self.single: dict[bytes, SessionRow] = {}
         self.closed = ClosedSessions()
-        self._hashes = hashes
+        self._hashes, self._digests = decoder.hashes, Digests(decoder)
         self._numbers = 0  # how many were given
         self._live = 0  # rows of open sessions
         self._told = 0  # rows that a snapshot told of
@@ -137,7 +140,8 @@ class Sessions:
         rows = rows[self._alive(list(self.open.values()))[rows["owner"]]]
         words = self.rows.words if len(rows) else []
         blocks = [Block(rows[at : at + _BLOCK_ROWS], words) for at in range(0, len(rows), _BLOCK_ROWS)]
-        snapshot = Snapshot(self._is_whole, [pack(block) for block in (*blocks, self._states(rows[:0]))])
+        # The sessions first: whose the rows are is known then.
+        snapshot = Snapshot(self._is_whole, [pack(block) for block in (self._states(rows[:0]), *blocks)])
         self._told, self._is_whole = len(self.rows), False
         self._changed.clear()
         self._changed_closed.clear()
@@ -166,24 +170,41 @@ class Sessions:
 
     def restore(self, blocks: Sequence[bytes], codec: Codec) -> None:
         """What snapshots told, in their order, of sessions of which nothing was known. Raises ValueError if their bytes changed."""
+        keys: dict[int, bytes] = {}
         for data in blocks:
             block = unpack(data)
-            self.rows.extend(block.rows, block.words)
+            for key in block.gone:
+                self._let_go(key)
+            self.closed.hear(block.closed)
             for key, told in block.open.items():
                 going = self.open.setdefault(key, Going(told.number, told.first_offset))
                 going.count, going.records = told.count, told.records
+                keys[told.number] = key
             for key, seq, value in block.frame:
                 self.open[key].frame[seq] = entry_of(codec.decode(value)), value
             for key, frozen in block.single.items():
                 self.open.pop(key, None)
                 self.single[key] = thaw(frozen)
-            for key in block.gone:
-                self._let_go(key)
-            self.closed.hear(block.closed)
+            self._write_digests(block, keys)
+            self.rows.extend(block.rows, block.words)
         numbers = self.rows.rows["owner"]
         self._numbers = int(numbers.max()) + 1 if len(numbers) else 0
         self._live = sum(going.count for going in self.open.values())
         self._tidy()
+
+    def _write_digests(self, block: Block, keys: Mapping[int, bytes]) -> None:
+        """Work out the digests of the block's rows. Raises ValueError if they are not what they were."""
+        rows = block.rows
+        of = [keys[number] for number in rows["owner"].tolist()]
+        frame = {name: rows[name].astype(np.int64) for name in ("seq", "t_us", "device_time_ms")}
+        schema = np.where(rows["unit"] >= 0, rows["schema"].astype(np.int64), -1)
+        digests = self._digests.of(of, schema, frame, rows["fields"], block.words)
+        for row in np.flatnonzero(schema < 0).tolist():
+            entry, _ = self.open[of[row]].frame[int(frame["seq"][row])]
+            digests[row] = np.frombuffer(entry.digest, dtype=np.uint8)
+        if zlib.crc32(digests.tobytes()) != block.digests:
+            raise ValueError("the digests of a block's events are not what they were")
+        rows["digest"] = digests
 
     def _tidy(self) -> None:
         """Leave the rows of closed sessions out, and give the open ones new numbers."""

@@ -35,24 +35,26 @@ _UUID_WORDS = (
 _EACH, _HIGH = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
 _UUID_PATTERN = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _TEXT_BYTES_MAX = 1 << 16
+_FRAME_FIELDS = {"seq", "t_us", "device_time_ms"}  # of every event
 
 
 class Decoded(NamedTuple):
-    """One value a record: ``unit`` (its place in ``UNITS``; -1 where it is for the codec to read), ``seq``, ``t_us``, ``schema`` (its
-    number in the registry), ``digest`` (a row of bytes) and ``fields`` (a row of the kind's fields in their order, as
+    """One value a record: ``unit`` (its place in ``UNITS``; -1 where it is for the codec to read), ``seq``, ``t_us``, ``device_time_ms``
+    (-1: none), ``schema`` (its number in the registry), ``digest`` (a row of bytes) and ``fields`` (a row of the kind's fields in their order, as
     ``science/columns/events.py`` has them). Texts are places in ``words``, which are of these records alone.
     """
 
     unit: Column
     seq: Column
     t_us: Column
+    device_time_ms: Column
     schema: Column
     digest: npt.NDArray[np.uint8]
     fields: Column
     words: list[str]
 
 
-class _Plan(NamedTuple):
+class Plan(NamedTuple):
     """How a schema's records are read: its fields in order, and where the values go (None: only checked)."""
 
     number: int
@@ -82,6 +84,11 @@ class ColumnDecoder:
         for schema in registry.schemas:
             self.hashes[schema.number] = bytes.fromhex(schema.sha256), schema.kind
 
+    @property
+    def plans(self) -> Sequence[Plan]:
+        """How each schema that it takes is read."""
+        return self._plans
+
     def number_of(self, event: Event) -> int:
         """The number of the schema that an event was read by."""
         return self._numbers[event.schema_sha256]
@@ -104,6 +111,7 @@ class ColumnDecoder:
             unit=np.full(n, -1, dtype=np.int64),
             seq=np.zeros(n, dtype=np.int64),
             t_us=np.zeros(n, dtype=np.int64),
+            device_time_ms=np.full(n, -1, dtype=np.int64),
             schema=np.full(n, -1, dtype=np.int64),
             digest=np.zeros((n, DIGEST_BYTES), dtype=np.uint8),
             fields=np.zeros((n, WIDTH), dtype=np.int64),
@@ -207,7 +215,7 @@ def _is_hex(word: npt.NDArray[np.uint64], dashes: bytes) -> Mask:
     return found
 
 
-def _plan(schema: Schema) -> _Plan | None:
+def _plan(schema: Schema) -> Plan | None:
     """None where the kind is not of columns: of the frame, with bytes, of an older version, or with a rule that columns do not know."""
     kind = KINDS.get(schema.kind)
     if kind is None or kind not in UNITS or not _is_known_rule(kind):
@@ -218,14 +226,16 @@ def _plan(schema: Schema) -> _Plan | None:
     for field in schema.fields:
         if field.type == "bytes":
             return None
-        fields.append((field, places.get(field.name, field.name if field.name in {"seq", "t_us"} else None)))
+        fields.append((field, places.get(field.name, field.name if field.name in _FRAME_FIELDS else None)))
     if not places.keys() <= {field.name for field in schema.fields}:
         return None
     transport = [field.transport for field in schema.fields]
     before = transport.index(False)
     if True in transport[before:]:
         return None
-    return _Plan(
+    if any(place is None and field.name != "session_id" for field, place in fields[before:]):
+        return None  # what the digest covers is kept
+    return Plan(
         schema.number,
         code_of(kind),
         bytes.fromhex(schema.sha256),
@@ -239,7 +249,7 @@ def _is_known_rule(kind: type[Payload]) -> bool:
     return kind.contradiction in {Payload.contradiction, Response.contradiction}
 
 
-def _read(plan: _Plan, group: _Group, keys: list[bytes], words: dict[str, int]) -> None:
+def _read(plan: Plan, group: _Group, keys: list[bytes], words: dict[str, int]) -> None:
     """Read every field of the schema's records, and check what each says."""
     for number, (field, place) in enumerate(plan.fields):
         if number == plan.transport:
@@ -332,7 +342,7 @@ def _word(text: bytes, check: Any, words: dict[str, int]) -> int:
     return -1 if check(word) is not None else words.setdefault(word, len(words))
 
 
-def _keep(plan: _Plan, group: _Group, rows: Column, found: Decoded) -> None:
+def _keep(plan: Plan, group: _Group, rows: Column, found: Decoded) -> None:
     """The fine ones of the group in their rows."""
     fine = group.fine
     if not fine.all():
@@ -342,7 +352,7 @@ def _keep(plan: _Plan, group: _Group, rows: Column, found: Decoded) -> None:
         if isinstance(place, int):
             found.fields[rows, place] = value[fine]
         else:
-            {"seq": found.seq, "t_us": found.t_us}[place][rows] = value[fine]
+            getattr(found, place)[rows] = value[fine]
     head, bodies = plan.sha256, group.slices(group.digested[fine], (group.ends - group.digested)[fine])
     digests = b"".join([sha256(head + body).digest() for body in bodies])
     found.digest[rows] = np.frombuffer(digests, dtype=np.uint8).reshape(-1, 32)[:, :DIGEST_BYTES]

@@ -8,9 +8,11 @@ from science.columns.events import UNITS
 from science.kinds import KINDS
 from streams.codec import Unreadable
 from streams.columns import ColumnDecoder
+from streams.digests import Digests
 from tests.streams.examples import CODEC, EXAMPLES, GAMES, agreeing, records_of
 
 COLUMNS = ColumnDecoder()
+DIGESTS = Digests(COLUMNS)
 BY_COLUMNS = sorted(kind for kind in GAMES if KINDS.get(kind) in UNITS)
 PRESSED = BY_COLUMNS[0]
 
@@ -38,6 +40,9 @@ def test_what_columns_take_is_what_the_codec_reads(kind: str, data: st.DataObjec
     assert found.unit[1] == -1, "the key of another session"
     assert (found.seq[0], found.t_us[0]) == (event.seq, event.t_us)
     assert event.digest.startswith(found.digest[0].tobytes())
+    frame = {name: getattr(found, name)[:1] for name in ("seq", "t_us", "device_time_ms")}
+    again = DIGESTS.of([key], found.schema[:1], frame, found.fields[:1], found.words)
+    assert again.tobytes() == found.digest[0].tobytes(), "what the columns say is all that the digest covers"
     for place, name in enumerate(event.payload.__struct_fields__):
         told, column = getattr(event.payload, name), int(found.fields[0, place])
         assert (
