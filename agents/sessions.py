@@ -23,7 +23,7 @@ from streams.columns import ColumnDecoder
 from streams.digests import Digests
 
 _BLOCK_ROWS = 8_000
-_DEAD_ROWS = 65_536
+_DEAD_ROWS, _DEAD_ROWS_STEP = 65_536, 4_096
 _SNAPSHOTS_MAX = 256  # between two whole ones, so that a head stays short; more where a whole one is long
 
 
@@ -65,7 +65,8 @@ class Sessions:
         self._changed_closed: set[bytes] = set()  # names, since then
         self._frame: list[tuple[bytes, int]] = []  # events of their frames since then
         self._is_whole = True
-        self._snapshots = 16 * partition  # the partitions of a worker are whole at different times
+        # The partitions of a worker are whole, and smaller again, at different times.
+        self._snapshots, self._dead_max = 16 * partition, _DEAD_ROWS + _DEAD_ROWS_STEP * partition
 
     def begin(self, key: bytes, first_offset: int) -> Going:
         """A session by columns."""
@@ -134,7 +135,7 @@ class Sessions:
         snapshots_max = _SNAPSHOTS_MAX + isqrt(
             3 * len(self.closed)
         )  # 24 bytes each, and 16 a block in each head
-        if len(self.rows) > 2 * self._live + _DEAD_ROWS or self._snapshots > snapshots_max:
+        if len(self.rows) > 2 * self._live + self._dead_max or self._snapshots > snapshots_max:
             self._tidy()
         rows = self.rows.rows[self._told :]
         rows = rows[self._alive(list(self.open.values()))[rows["owner"]]]

@@ -29,8 +29,9 @@ from streams.log import Log
 from streams.topics import LETTER_BYTES_MAX, PARTITIONS
 
 _ROUND_S = 1.0
-_CHUNK_RECORDS = 8_000
-_CHUNKS_WAITING = 8
+_CHUNK_RECORDS = 20_000  # a tenth of a second's work; a session's share of a chunk costs as much as its events
+_CHUNKS_WAITING = 4
+_POLL_RECORDS = 128_000
 _LOOK_S = 0.05
 _COLLECTED_EVERY = 50_000  # objects of a chunk come and go by the ten thousand, and hold no cycles
 _FETCH_BYTES = 4 * 1_048_576
@@ -246,7 +247,7 @@ def create_app(
         processing_guarantee="at_least_once",
         consumer_auto_offset_reset="earliest",  # what is gone is noticed by ``Live``
         consumer_max_fetch_size=_FETCH_BYTES,
-        broker_max_poll_records=_CHUNK_RECORDS * PARTITIONS,
+        broker_max_poll_records=_POLL_RECORDS,
         broker_check_crcs=True,
         broker_session_timeout=10.0,  # a killed worker's partitions are taken over after this
         broker_heartbeat_interval=3.0,
