@@ -16,6 +16,7 @@ import numpy.typing as npt
 from agents.row_store import ROW, Rows
 from science.columns.events import TEXTS, UNITS, Column
 from science.event import Response
+from science.kinds import KINDS
 
 _LEVEL = 4  # of zlib: most of what 6 saves beyond 1, for a quarter of what that costs
 _WIDTHS = ("<u1", "<u2", "<u4", "<u8")
@@ -23,7 +24,11 @@ _WIDTHS = ("<u1", "<u2", "<u4", "<u8")
 IS_RESPONSE = np.array([issubclass(kind, Response) for kind in UNITS] + [False])
 _ONSET, LATENCY_FIELD = 0, 1
 # What the numbers of a row mean. A kind more, or another order of fields, and the rows that were kept say something else.
-LAYOUT = ROW.descr, [(kind.__module__, kind.__name__, kind.__struct_fields__) for kind in UNITS]
+LAYOUT = (
+    ROW.descr,
+    [(kind.__module__, kind.__name__, kind.__struct_fields__) for kind in UNITS],
+    [(name, kind.__struct_fields__) for name, kind in sorted(KINDS.items())],
+)
 assert all(
     kind.__struct_fields__[:2] == ("onset_t_us", "latency_us") for kind in UNITS if issubclass(kind, Response)
 )

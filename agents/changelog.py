@@ -20,7 +20,7 @@ from streams.log import Log, Message
 from streams.partitioner import partition_of
 
 # Of what blocks and heads hold, and of what their numbers mean: those of another format are left behind.
-FORMAT = zlib.crc32(repr((4, ROW_FORMAT, LAYOUT)).encode())
+FORMAT = zlib.crc32(repr((5, ROW_FORMAT, LAYOUT)).encode())
 _PART_BYTES = 900_000  # a message holds a little more
 _NAME_BYTES = 8
 
@@ -50,23 +50,32 @@ class Owner:
         self._name, self._written = secrets.token_bytes(_NAME_BYTES), 0
         self._head = self._key()
         self._blocks: list[list[bytes]] = []
+        self._lasting: list[list[bytes]] = []
         self._others = known.keys
 
     def steps(self, to: int, snapshot: Snapshot) -> list[list[Message]]:
         """What to append of a partition that is known up to this offset, in three steps: blocks, the head, and what it takes the place of
         (an empty value takes a key away).
         """
-        gone = [*self._others, *(key for block in self._blocks for key in block)] if snapshot.is_whole else []
+        gone: list[bytes] = []
         if snapshot.is_whole:
+            gone = [*self._others, *(key for block in self._blocks for key in block)]
             self._blocks, self._others = [], []
+        if snapshot.is_all:
+            gone += [key for block in self._lasting for key in block]
+            self._lasting = []
         parts: list[Message] = []
-        for data in snapshot.blocks:
-            cut = [data[at : at + _PART_BYTES] for at in range(0, len(data), _PART_BYTES)]
-            messages = [Message(self._key(), part) for part in cut]
-            self._blocks.append([message.key for message in messages])
-            parts += messages
-        head = _sealed(msgspec.msgpack.encode(Head(FORMAT, to, self._blocks)))
+        self._lasting += [self._cut(data, parts) for data in snapshot.lasting]
+        self._blocks += [self._cut(data, parts) for data in snapshot.blocks]
+        head = _sealed(msgspec.msgpack.encode(Head(FORMAT, to, [*self._lasting, *self._blocks])))
         return [parts, [Message(self._head, head)], [Message(key, b"") for key in gone]]
+
+    def _cut(self, data: bytes, parts: list[Message]) -> list[bytes]:
+        """The block in messages, which are added to the others; their keys."""
+        cut = [data[at : at + _PART_BYTES] for at in range(0, len(data), _PART_BYTES)]
+        messages = [Message(self._key(), part) for part in cut]
+        parts += messages
+        return [message.key for message in messages]
 
     def _key(self) -> bytes:
         """A new key that lies in the partition."""

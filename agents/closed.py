@@ -6,6 +6,7 @@ Each is 24 bytes, so that a year of them fits into memory: sorted columns, and a
 from hashlib import sha256
 
 import numpy as np
+import numpy.typing as npt
 
 _NAME_BYTES = 16  # of a SHA-256: two sessions of one name take 2**64 trials
 _NAME = np.dtype(f"S{_NAME_BYTES}")
@@ -38,8 +39,7 @@ class ClosedSessions:
         """The session closed at this offset; the name that it goes by."""
         name = _name(key)
         self._newest[name] = offset << 1 | is_withdrawn
-        if len(self._newest) > max(_NEWEST_MIN, len(self._names) // 8):
-            self._settle()
+        self._settle_now_and_then()
         return name
 
     def withdraw(self, key: bytes) -> bytes:
@@ -60,9 +60,14 @@ class ClosedSessions:
 
     def hear(self, told: tuple[bytes, bytes]) -> None:
         """What was told, of all or of some."""
-        names = [told[0][at : at + _NAME_BYTES] for at in range(0, len(told[0]), _NAME_BYTES)]
-        self._newest.update(zip(names, np.frombuffer(told[1], dtype=_PLACE).tolist(), strict=True))
-        self._settle()
+        names, places = np.frombuffer(told[0], dtype=_NAME), np.frombuffer(told[1], dtype=_PLACE)
+        if len(names) > _NEWEST_MIN:
+            self._settle()
+            self._merge(names, places)
+            return
+        cut = [told[0][at : at + _NAME_BYTES] for at in range(0, len(told[0]), _NAME_BYTES)]
+        self._newest.update(zip(cut, places.tolist(), strict=True))
+        self._settle_now_and_then()
 
     def forget(self, before: int) -> None:
         """Those that closed before this offset: the log holds nothing of them any more."""
@@ -77,17 +82,22 @@ class ClosedSessions:
         at = min(int(np.searchsorted(self._names, np.array(name, dtype=_NAME))), len(self._names) - 1)
         return int(self._places[at]) if self._names[at : at + 1].tobytes() == name else None
 
+    def _settle_now_and_then(self) -> None:
+        if len(self._newest) > max(_NEWEST_MIN, len(self._names) // 8):
+            self._settle()
+
     def _settle(self) -> None:
         """Put the newest among the others."""
-        if not self._newest:
-            return
-        names = np.frombuffer(b"".join(self._newest), dtype=_NAME)
-        places = np.fromiter(self._newest.values(), dtype=_PLACE, count=len(names))
-        # The newest first: of two places of one session the later word counts.
+        if self._newest:
+            names = np.frombuffer(b"".join(self._newest), dtype=_NAME)
+            self._merge(names, np.fromiter(self._newest.values(), dtype=_PLACE, count=len(names)))
+            self._newest = {}
+
+    def _merge(self, names: npt.NDArray[np.bytes_], places: npt.NDArray[np.int64]) -> None:
+        # The newer first: of two places of one session the later word counts.
         names, places = np.concatenate([names, self._names]), np.concatenate([places, self._places])
         self._names, first = np.unique(names, return_index=True)
         self._places = places[first]
-        self._newest = {}
 
 
 def _name(key: bytes) -> bytes:

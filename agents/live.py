@@ -17,6 +17,7 @@ from agents.counts import Counts
 from agents.fetched import Records, with_left_out
 from agents.partition import Partition, Scorer, score_all
 from agents.rounds import Round
+from streams.codec import Unreadable
 from streams.log import Log, Message, OffsetsLost
 from streams.topics import CHANGELOG, EVENTS
 
@@ -69,7 +70,7 @@ class Live:
                 found = Partition.restore(
                     EVENTS.name, partition, self._scorer, to=remembered.to, blocks=remembered.blocks
                 )
-            except ValueError as reason:
+            except (ValueError, KeyError, Unreadable) as reason:
                 _log.warning("the changelog of partition %d is left behind: %s", partition, reason)
         if found is None:
             found = Partition(EVENTS.name, partition, self._scorer)

@@ -1,12 +1,15 @@
 """EventLogger over the partitions of the inbox that a process owns, as a ``Work`` (``agents/rounds.py``)."""
 
+import logging
 from collections.abc import Collection, Iterator
 
 from agents.fetched import Records, with_left_out
 from agents.inbox import Inbox, Taken
 from agents.rounds import Round
-from streams.log import Log, Record
+from streams.log import Log, OffsetsLost, Record
 from streams.topics import DEAD_LETTERS, EVENTS, INBOX
+
+_log = logging.getLogger(__name__)
 
 
 class LiveInbox:
@@ -14,17 +17,30 @@ class LiveInbox:
 
     topic = INBOX.name
 
-    def __init__(self, log: Log, inbox: Inbox) -> None:
-        """No partition is owned yet."""
-        self._log, self._inbox = log, inbox
+    def __init__(self, log: Log, inbox: Inbox, *, skips_lost: bool = False) -> None:
+        """No partition is owned yet. ``skips_lost``: what is gone from the inbox is told, and passed over."""
+        self._log, self._inbox, self._skips_lost = log, inbox, skips_lost
         self._next: dict[int, int] = {}
         self._told: dict[int, int] = {}
         self._taken = Taken()
         self.generation = 0
 
     def remember(self, partition: int, committed: int) -> int:
-        """Where to go on. What left the inbox before it was read is gone: the first chunk names it."""
-        return committed or self._log.first_offsets(INBOX.name)[partition]
+        """Where to go on. Raises OffsetsLost where records left the inbox before they were read, unless it was said to go on without."""
+        first, end = (ask(INBOX.name)[partition] for ask in (self._log.first_offsets, self._log.end_offsets))
+        place = f"{INBOX.name}/{partition}"
+        if committed > end:
+            message = f"{place} ends at {end}, but up to {committed} it was read: it was made again, or restored from an older copy"
+        elif committed < first:
+            message = (
+                f"{place} begins at {first}: offsets {committed} to {first - 1} left it before they were read"
+            )
+        else:
+            return committed
+        if not self._skips_lost:
+            raise OffsetsLost(f"{message}; to go on with what is there: kymograph inbox --skip-lost")
+        _log.warning("%s; going on at %d", message, first)
+        return first
 
     def own(self, partition: int, memory: int) -> int:
         """Take a partition over; the offset to read on from."""

@@ -5,7 +5,6 @@
 
 import zlib
 from collections.abc import Mapping, Sequence
-from math import isqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -24,14 +23,19 @@ from streams.digests import Digests
 
 _BLOCK_ROWS = 8_000
 _DEAD_ROWS, _DEAD_ROWS_STEP = 65_536, 4_096
-_SNAPSHOTS_MAX = 256  # between two whole ones, so that a head stays short; more where a whole one is long
+_SNAPSHOTS_MAX = 256  # between two whole ones, so that a head stays short
+_LASTING_MAX = 256  # likewise
 
 
 class Snapshot(NamedTuple):
-    """What changed since the last one. ``is_whole``: nothing older counts."""
+    """What changed since the last one. ``is_whole``: no block older than this counts, but for those of closed sessions, which are ``lasting``;
+    ``is_all``: not even these.
+    """
 
     is_whole: bool
     blocks: list[bytes]
+    lasting: list[bytes] = []  # noqa: RUF012  # never changed
+    is_all: bool = False
 
 
 class Going:
@@ -63,6 +67,8 @@ class Sessions:
         self._told = 0  # rows that a snapshot told of
         self._changed: set[bytes] = set()  # since the last snapshot
         self._changed_closed: set[bytes] = set()  # names, since then
+        self._closed_since: set[bytes] = set()  # names, since the last whole one
+        self._lasting = 0  # blocks of closed sessions that were told
         self._frame: list[tuple[bytes, int]] = []  # events of their frames since then
         self._is_whole = True
         # The partitions of a worker are whole, and smaller again, at different times.
@@ -92,11 +98,15 @@ class Sessions:
     def close(self, key: bytes, offset: int, *, is_withdrawn: bool = False) -> None:
         """Nothing of the session counts any more but that it closed at this offset."""
         self._let_go(key)
-        self._changed_closed.add(self.closed.add(key, offset, is_withdrawn=is_withdrawn))
+        self._note_closed(self.closed.add(key, offset, is_withdrawn=is_withdrawn))
 
     def withdraw(self, key: bytes) -> None:
         """A session that closed was withdrawn."""
-        self._changed_closed.add(self.closed.withdraw(key))
+        self._note_closed(self.closed.withdraw(key))
+
+    def _note_closed(self, name: bytes) -> None:
+        self._changed_closed.add(name)
+        self._closed_since.add(name)
 
     def _let_go(self, key: bytes) -> None:
         going = self.open.pop(key, None)
@@ -132,22 +142,30 @@ class Sessions:
     def snapshot(self) -> Snapshot:
         """What changed since the last snapshot; now and then all there is."""
         self._snapshots += 1
-        snapshots_max = _SNAPSHOTS_MAX + isqrt(
-            3 * len(self.closed)
-        )  # 24 bytes each, and 16 a block in each head
-        if len(self.rows) > 2 * self._live + self._dead_max or self._snapshots > snapshots_max:
+        if len(self.rows) > 2 * self._live + self._dead_max or self._snapshots > _SNAPSHOTS_MAX:
             self._tidy()
         rows = self.rows.rows[self._told :]
         rows = rows[self._alive(list(self.open.values()))[rows["owner"]]]
         words = self.rows.words if len(rows) else []
         blocks = [Block(rows[at : at + _BLOCK_ROWS], words) for at in range(0, len(rows), _BLOCK_ROWS)]
         # The sessions first: whose the rows are is known then.
-        snapshot = Snapshot(self._is_whole, [pack(block) for block in (self._states(rows[:0]), *blocks)])
+        packed = [pack(block) for block in (self._states(rows[:0]), *blocks)]
+        snapshot = Snapshot(self._is_whole, packed, *self._lasting_of(rows[:0]))
         self._told, self._is_whole = len(self.rows), False
         self._changed.clear()
         self._changed_closed.clear()
         self._frame.clear()
         return snapshot
+
+    def _lasting_of(self, none: Rows) -> tuple[list[bytes], bool]:
+        """With a whole snapshot: what closed since the one before as a block that lasts; all of it where there are too many of those."""
+        if not self._is_whole:
+            return [], False
+        is_all = self._lasting == 0 or self._lasting >= _LASTING_MAX
+        told = self.closed.told(None if is_all else self._closed_since)
+        self._closed_since.clear()
+        self._lasting = 1 if is_all else self._lasting + 1
+        return [pack(Block(none, [], closed=told))], is_all
 
     def _states(self, none: Rows) -> Block:
         """What changed beside the rows."""
@@ -166,7 +184,7 @@ class Sessions:
             frame=[(key, seq, going[key].frame[seq][1]) for key, seq in frame if key in going],
             single={key: freeze(self.single[key]) for key in keys if key in self.single},
             gone=[key for key in keys if key not in self.open and key not in self.single],
-            closed=self.closed.told(None if self._is_whole else self._changed_closed),
+            closed=self.closed.told(set() if self._is_whole else self._changed_closed),
         )
 
     def restore(self, blocks: Sequence[bytes], codec: Codec) -> None:

@@ -75,7 +75,8 @@ class Watch(Generic[D]):
         self._metrics.observe(WORKER_RECOVERY_DURATION, took_s)
 
     def revoked(self, partitions: Collection[int]) -> None:
-        """They are another's."""
+        """They are another's, and what was known of them is forgotten, also of those that come back."""
+        self._health.note_assigned(())
         for partition in partitions:
             self._metrics.forget(WORKER_LAST_OFFSET, topic=self._topic, partition=str(partition))
 

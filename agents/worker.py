@@ -29,7 +29,9 @@ from streams.log import Log
 from streams.topics import LETTER_BYTES_MAX, PARTITIONS
 
 _ROUND_S = 1.0
-_CHUNK_RECORDS = 20_000  # a tenth of a second's work; a session's share of a chunk costs as much as its events
+_CHUNK_RECORDS = (
+    20_000  # a tenth of a second's work; a session's share of a chunk costs as much as its events
+)
 _CHUNKS_WAITING = 4
 _POLL_RECORDS = 128_000
 _LOOK_S = 0.05
@@ -191,6 +193,10 @@ class _Batch:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
 
+    def __next__(self) -> Any:
+        """Of a control batch its marker is asked for."""
+        return next(self._batch)
+
     def __iter__(self) -> Iterator[Any]:
         try:
             return iter(list(self._batch))
@@ -252,6 +258,7 @@ def create_app(
         broker_session_timeout=10.0,  # a killed worker's partitions are taken over after this
         broker_heartbeat_interval=3.0,
         broker_rebalance_timeout=30.0,
+        broker_max_poll_interval=3_600.0,  # nothing is fetched while a worker remembers
         broker_commit_every=1 << 40,
         broker_commit_interval=_ROUND_S,
         producer_acks=-1,

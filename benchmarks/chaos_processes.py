@@ -57,7 +57,9 @@ class Brokers:
 
     def coordinator(self) -> Broker:
         """The one that keeps the workers' group and its offsets."""
-        node: int = self._admin.describe_consumer_groups([GROUP])[GROUP].result().coordinator.id
+        # A client keeps to the coordinator that it once found, and asks it for minutes where it is another by now.
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        node: int = admin.describe_consumer_groups([GROUP], request_timeout=5)[GROUP].result().coordinator.id
         return self.all[node - 1]
 
     def is_whole(self) -> bool:

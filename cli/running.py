@@ -61,8 +61,9 @@ def worker(data: str | None, log: str | None, *, as_json: bool) -> None:
 
 
 @click.command()
+@click.option("--skip-lost", is_flag=True, help="Go on where records left the inbox before they were read.")
 @common
-def inbox(data: str | None, log: str | None, *, as_json: bool) -> None:
+def inbox(data: str | None, log: str | None, *, skip_lost: bool, as_json: bool) -> None:
     """EventLogger on Kafka's inbox: checks and seals what direct producers send. As many processes as it takes."""
     from agents.worker import run  # noqa: PLC0415  # Faust is loaded by its own commands alone
 
@@ -76,7 +77,10 @@ def inbox(data: str | None, log: str | None, *, as_json: bool) -> None:
     health = Health(clock)
     with house(settings) as parts, _served(metrics, health, settings):
         door = parts.inbox(metrics)
-        work, watch = LiveInbox(parts.log, door), DoorWatch(metrics, health, clock, inbox=door)
+        work, watch = (
+            LiveInbox(parts.log, door, skips_lost=skip_lost),
+            DoorWatch(metrics, health, clock, inbox=door),
+        )
         run(
             settings.kafka_bootstrap_servers,
             work,

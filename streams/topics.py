@@ -73,7 +73,7 @@ LIVE_WINDOWS = Topic(
     meaning="what happens in sessions that are under way, by 10 and 60 seconds",
 )
 CHANGELOG = Topic(
-    name="kymograph.changelog.v2",
+    name="kymograph.changelog.v3",
     retention_ms=None,
     cleanup_policy="compact",
     key="an owner's name, and a number",

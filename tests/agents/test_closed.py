@@ -1,5 +1,7 @@
 """Sessions that closed are remembered as long as the log holds them: ``agents/closed.py``."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,3 +37,25 @@ def test_it_says_what_a_dictionary_would(sessions: list[tuple[int, bool]], befor
 def test_one_takes_little_memory() -> None:
     """So that a year of them fits."""
     assert closed_session_bytes(200_000) < 64
+
+
+def test_what_was_told_in_many_parts_is_heard_in_no_time() -> None:
+    """Each part is a few sessions more, beside very many: none of them puts all in order anew."""
+    closed, heir = ClosedSessions(), ClosedSessions()
+    for number in range(20_000):
+        closed.add(b"s-%d" % number, number)
+    heir.hear(closed.told())
+    merges = 0
+    merge = heir._merge
+
+    def counted(*arguments: Any) -> None:
+        nonlocal merges
+        merges += 1
+        merge(*arguments)
+
+    heir._merge = counted  # type: ignore[method-assign]
+    for number in range(20_000, 30_000, 10):
+        some = {closed.add(b"s-%d" % one, one) for one in range(number, number + 10)}
+        heir.hear(closed.told(some))
+    assert merges < 10
+    assert all(b"s-%d" % number in heir for number in range(0, 30_000, 7))

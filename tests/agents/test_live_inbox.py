@@ -12,7 +12,7 @@ from agents.fetched import records_of
 from agents.inbox import Inbox
 from agents.live_inbox import LiveInbox
 from agents.watch import DoorWatch
-from streams.log import Message, Record
+from streams.log import Message, OffsetsLost, Record
 from streams.memory import MemoryLog
 from streams.topics import DEAD_LETTERS, EVENTS, INBOX, PARTITIONS
 from telemetry.clock import SystemClock
@@ -115,3 +115,35 @@ def test_what_is_durable_is_counted(tmp_path: Path) -> None:
     }
     assert told == {"accepted": 2, "duplicate": 1, "rejected": 1}
     assert metrics.read(DLQ_RECORDS, code="malformed") == 1
+
+
+class Moved(MemoryLog):
+    """An inbox that keeps what lies from ``first`` on, and ends at ``end``."""
+
+    first, end = 0, 0
+
+    def first_offsets(self, topic: str) -> dict[int, int]:
+        return super().first_offsets(topic) | {3: self.first}
+
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        return super().end_offsets(topic) | {3: self.end}
+
+
+@pytest.mark.parametrize(
+    ("committed", "first", "end", "message"),
+    [
+        (10, 30, 40, "offsets 10 to 29 left it"),
+        (0, 30, 40, "offsets 0 to 29 left it"),
+        (50, 0, 40, "ends at 40, but up to 50 it was read"),
+    ],
+)
+def test_what_is_gone_from_the_inbox_is_named_and_passed_over_on_a_word(
+    committed: int, first: int, end: int, message: str, tmp_path: Path
+) -> None:
+    """A day's pause, or an inbox that was made again: never in silence, and with a way on."""
+    log = Moved()
+    log.first, log.end = first, end
+    with pytest.raises(OffsetsLost, match=message) as told:
+        LiveInbox(log, inbox(tmp_path, log)).remember(3, committed)
+    assert "--skip-lost" in str(told.value)
+    assert LiveInbox(log, inbox(tmp_path, log), skips_lost=True).remember(3, committed) == first

@@ -180,15 +180,19 @@ def by_columns(
     sends: Sends = []
     outcomes: Counter[str] = Counter()
     blocks: list[bytes] = []
+    lasting: list[bytes] = []
     for begin, end, rests_here in zip([0, *cuts], [*cuts, len(records)], [*rests, False], strict=True):
         partition.take(records_of(records[max(0, begin - 2) : end]))  # the last two come again
         score_all([partition], SCORER)
         sends += partition.sends()
         snapshot = partition.snapshot()
         blocks = snapshot.blocks if snapshot.is_whole else blocks + snapshot.blocks
+        lasting = snapshot.lasting if snapshot.is_all else lasting + snapshot.lasting
         if rests_here:
             outcomes += partition.counts.outcomes
-            partition = Partition.restore(EVENTS.name, PARTITION, SCORER, to=partition.applied, blocks=blocks)
+            partition = Partition.restore(
+                EVENTS.name, PARTITION, SCORER, to=partition.applied, blocks=lasting + blocks
+            )
     return sends, outcomes + partition.counts.outcomes
 
 

@@ -228,13 +228,15 @@ class Schedule:
 @contextmanager
 def _small(dice: random.Random) -> Iterator[None]:
     """Blocks cut into parts, and whole snapshots now and then, at the size of these sessions."""
-    before = agents.changelog._PART_BYTES, agents.sessions._SNAPSHOTS_MAX
+    sessions = agents.sessions
+    before = agents.changelog._PART_BYTES, sessions._SNAPSHOTS_MAX, sessions._LASTING_MAX
     agents.changelog._PART_BYTES = dice.choice([60, 300, before[0]])
-    agents.sessions._SNAPSHOTS_MAX = dice.choice([1, 2, 3, before[1]])
+    sessions._SNAPSHOTS_MAX = dice.choice([1, 2, 3, before[1]])
+    sessions._LASTING_MAX = dice.choice([1, 2, 3, before[2]])
     try:
         yield
     finally:
-        agents.changelog._PART_BYTES, agents.sessions._SNAPSHOTS_MAX = before
+        agents.changelog._PART_BYTES, sessions._SNAPSHOTS_MAX, sessions._LASTING_MAX = before
 
 
 def simulate(seeds: range, guards: frozenset[str] = GUARDS) -> tuple[dict[int, list[str]], Counter[str]]:
