@@ -128,10 +128,8 @@ class Partition:
             else:
                 decoded.device_time_ms[row] = self._device_time_ms(records.values[row])
                 integers = integers_of(event.payload, words)
-                decoded.unit[row], decoded.fields[row, : len(integers)] = (
-                    code_of(type(event.payload)),
-                    integers,
-                )
+                decoded.unit[row] = code_of(type(event.payload))
+                decoded.fields[row, : len(integers)] = integers
             if event is not None:
                 assert event.seq is not None
                 assert event.t_us is not None
@@ -143,8 +141,7 @@ class Partition:
 
     def _device_time_ms(self, value: bytes) -> int:
         """Of an event that the codec reads; -1: none."""
-        _, fields = self._scorer.codec.fields(value)
-        told = fields["device_time_ms"]
+        told = self._scorer.codec.fields(value)[1]["device_time_ms"]
         return told if isinstance(told, int) else -1
 
     def _own_event(self, key: bytes, value: bytes) -> Event | None:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from agents.live import GROUP
 from benchmarks.soak_feed import FULL_SPEED, Feeder
 from benchmarks.soak_judge import LINES, Counted, Phase, Seen, result_of
 from benchmarks.soak_watch import Look, Watcher, total
@@ -92,11 +93,12 @@ def _result(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
                     raise
                 counted = _counted(log, watcher, fed=int(feeder.sent().sum()))
         told = kymograph("lag", "--json", "--data", data, settings=settings).stdout.splitlines()
-        assert len(told) == PARTITIONS, "the command tells a line a partition"
+        lags = [one for one in map(json.loads, told) if one["group"] == GROUP]
+        assert len(lags) == PARTITIONS, "the command tells a line a partition"
         log.close()
     finally:
         stop_broker(broker)
-    left = sum(json.loads(line)["records"] for line in told)
+    left = sum(one["records"] for one in lags)
     return result_of(
         seen, watcher, counted, uncommitted=left, judged=SHORT_JUDGED if options.short else LINES
     )
