@@ -7,7 +7,7 @@ import numpy as np
 
 from agents.row_store import Rows, RowStore, events_of
 from agents.sessions import Going, session_of
-from science.canonical import canonical
+from science.canonical import encoded
 from science.columns.measure import clean_measures
 from science.measure import Measures, measure
 from streams.records import SessionMetrics
@@ -70,7 +70,7 @@ def _walked(one: Closing, store: RowStore, number: int, hashes: Hashes) -> Measu
 def _record(one: Closing, partition: int, measures: Measures) -> SessionMetrics:
     return SessionMetrics(
         session_id=measures.session_id,
-        measures=canonical(measures),
+        measures=encoded(measures),  # the same as the walk's, in which floats are sought
         records_digest=one.session.records.hex(),
         partition=partition,
         first_offset=one.session.first_offset,
