@@ -52,9 +52,10 @@ class Breaker:
         counted = self._counted.get(record.partition)
         if counted is not None and record.offset < counted:
             return None
-        if self._marks is not None and record.offset != counted:  # what comes before it is another process's
-            self._stopped = self._marks.all()
         is_letter = code is not None
+        # What comes before the record may be another process's, and another may have stopped or been told to go on.
+        if self._marks is not None and (is_letter or record.offset != counted):
+            self._stopped = self._marks.all()
         if is_letter and self._stopped:
             return TooManyDeadLetters(next(iter(self._stopped.values())).note)
         self._release(record)

@@ -114,6 +114,19 @@ def test_a_partition_that_comes_from_another_process_brings_its_mark(tmp_path: P
     assert stopped_at(ours, [LETTER], first=7) == 7
 
 
+def test_what_stopped_one_process_stops_the_others_at_their_next_letter(tmp_path: Path) -> None:
+    """Also those that have run for long; and all go on when they are told to."""
+    steady, stopping = started(tmp_path), started(tmp_path)
+    assert stopped_at(steady, [TAKEN, LETTER, TAKEN]) is None
+    for offset in range(9):
+        stopping.stop(record(offset, 1), LETTER)
+    assert steady.stop(record(3), TAKEN) is None
+    assert steady.stop(record(4), LETTER) is not None
+    assert stopping._marks is not None
+    stopping._marks.drop(1)
+    assert steady.stop(record(4), LETTER) is None
+
+
 def test_the_message_says_what_was_seen_and_what_to_do() -> None:
     """The counts, the limit, the place, the command and the settings; never a value."""
     breaker = Breaker(Limits(consecutive=1, ratio=1.0, window=10))
