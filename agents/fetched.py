@@ -24,6 +24,17 @@ class Records(NamedTuple):
             values=self.values[place:],
         )
 
+    def record(self, row: int, topic: str, partition: int) -> Record:
+        """One of them, by itself."""
+        return Record(
+            topic=topic,
+            partition=partition,
+            offset=self.offsets[row],
+            key=self.keys[row],
+            value=self.values[row],
+            time_ms=self.times_ms[row],
+        )
+
 
 def records_of(records: Sequence[Record]) -> Records:
     """Records that were read one by one."""

@@ -1,12 +1,13 @@
 """EventLogger over the partitions of the inbox that a process owns, as a ``Work`` (``agents/rounds.py``)."""
 
 import logging
-from collections.abc import Collection, Iterator
+from bisect import bisect_left
+from collections.abc import Collection
 
 from agents.fetched import Records, with_left_out
 from agents.inbox import Inbox, Taken
 from agents.rounds import Round
-from streams.log import Log, OffsetsLost, Record
+from streams.log import Log, OffsetsLost
 from streams.topics import DEAD_LETTERS, EVENTS, INBOX
 
 _log = logging.getLogger(__name__)
@@ -68,13 +69,13 @@ class LiveInbox:
         Raises ControlUnavailable, LogUnavailable, OffsetsLost.
         """
         for part in with_left_out(self._log, INBOX.name, partition, self._next[partition], records):
-            for record in _of(partition, part, self._next[partition]):
+            for row in range(bisect_left(part.offsets, self._next[partition]), len(part.offsets)):
                 if self._taken.stopped is not None:
                     return
                 before = self._taken.records
-                self._inbox.take([record], self._taken)
+                self._inbox.take([part.record(row, INBOX.name, partition)], self._taken)
                 if self._taken.records > before:
-                    self._next[partition] = record.offset + 1
+                    self._next[partition] = part.offsets[row] + 1
 
     def prepare(self) -> Round[Taken] | None:
         """Events before letters before offsets. Raises TooManyDeadLetters when all before it is durable."""
@@ -88,11 +89,3 @@ class LiveInbox:
         taken, self._taken = self._taken, Taken(stopped=self._taken.stopped)
         self._told.update(offsets)
         return Round([{EVENTS.name: taken.events}, {DEAD_LETTERS.name: taken.letters}], offsets, taken)
-
-
-def _of(partition: int, records: Records, since: int) -> Iterator[Record]:
-    for offset, time_ms, key, value in zip(*records[:4], strict=True):
-        if offset >= since:
-            yield Record(
-                topic=INBOX.name, partition=partition, offset=offset, key=key, value=value, time_ms=time_ms
-            )

@@ -249,14 +249,7 @@ class Partition:
 
     def _one_by_one(self, key: bytes, mine: list[int], records: Records) -> None:
         for row in mine:
-            record = Record(
-                topic=self._topic,
-                partition=self._number,
-                offset=records.offsets[row],
-                key=key,
-                value=records.values[row],
-                time_ms=records.times_ms[row],
-            )
+            record = records.record(row, self._topic, self._number)
             if key in self._sessions.closed:
                 self._after_the_end(key, record)
             else:

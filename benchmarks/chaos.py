@@ -10,7 +10,6 @@ something must be.
 """
 
 import argparse
-import json
 import random
 import signal
 import sys
@@ -18,10 +17,9 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
@@ -33,13 +31,14 @@ from benchmarks.chaos_judge import judge, lying
 from benchmarks.chaos_processes import Brokers, Workers
 from benchmarks.feed import SEED as FEED_SEED
 from benchmarks.feed import Played, records
+from benchmarks.judged import judged
 from simulators import balloon_risk, memory_cards, reaction_timer
 from simulators.people import crowd
 from streams import kafka_options
 from streams.kafka import KafkaLog
 from streams.memory import MemoryLog
 from streams.topics import CHANGELOG, EVENTS, PARTITIONS, TRAIT_PROFILES
-from tests.brokers import Broker, broker_unavailable_reason
+from tests.brokers import Broker
 
 PEOPLE, ACTIVE = 60, 40
 REPEATED_SHARE = 0.01  # of the events are sent twice, as clients do that missed an answer
@@ -68,17 +67,7 @@ _SHORT_GAMES = (
 def main() -> int:
     """Run, print, judge."""
     options = _options()
-    reason = broker_unavailable_reason()
-    if reason is not None:
-        print(f"chaos: {reason}", file=sys.stderr)
-        return 3
-    # A SIGTERM unwinds, so that no worker and no broker is left behind.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    passing = nullcontext(options.folder) if options.folder else TemporaryDirectory(prefix="kymograph-chaos-")
-    with passing as folder:
-        result = _result(options, Path(folder))
-    print(json.dumps(result), flush=True)
-    return int(not result["is_right"])
+    return judged("chaos", lambda folder: _result(options, folder), options.folder)
 
 
 def _options() -> argparse.Namespace:

@@ -10,9 +10,7 @@ benchmarks/README.md. It reads /proc: Linux alone.
 
 import argparse
 import json
-import signal
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -20,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from agents.live import GROUP
+from benchmarks.judged import judged
 from benchmarks.soak_feed import FULL_SPEED, Feeder
 from benchmarks.soak_judge import LINES, Counted, Phase, Seen, result_of
 from benchmarks.soak_watch import Look, Watcher, total
 from streams.kafka import KafkaLog
 from streams.topics import DEAD_LETTERS, EVENTS, PARTITIONS, TRAIT_PROFILES
 from telemetry.metrics import FOLD_EVENTS, FOLD_OPEN_SESSIONS, FOLD_SESSIONS_CLOSED
-from tests.brokers import broker_unavailable_reason, free_ports, start_broker, stop_broker
+from tests.brokers import free_ports, start_broker, stop_broker
 from tests.processes import kymograph, running
 
 STEADY_SHARE, OVERLOAD_SHARE = 0.7, 2.0
@@ -40,16 +39,7 @@ SHORT_JUDGED = ("lag_is_honest", "drained", "conserved", "sampled")
 def main() -> int:
     """Run, print, judge."""
     options = _options()
-    reason = broker_unavailable_reason()
-    if reason is not None:
-        print(f"soak: {reason}", file=sys.stderr)
-        return 3
-    # A SIGTERM unwinds, so that no worker, feed or broker is left behind.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    with tempfile.TemporaryDirectory(prefix="kymograph-soak-") as scratch:
-        result = _result(options, Path(scratch))
-    print(json.dumps(result), flush=True)
-    return int(not result["is_right"])
+    return judged("soak", lambda folder: _result(options, folder))
 
 
 def _options() -> argparse.Namespace:

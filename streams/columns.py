@@ -155,10 +155,15 @@ class _Group:
         """A number of up to eight bytes, zigzag; beyond that nothing is within its bounds."""
         word = self._eights[np.minimum(self.at, self._last)]
         if not (word & np.uint64(0x80)).any():  # as most are: of one byte
-            self.at = self.at + 1
-            raw = (word & np.uint64(0x7F)).astype(np.int64)
-            short: Column = (raw >> 1) ^ -(raw & 1)
-            return short
+            raw, size = (word & np.uint64(0x7F)).astype(np.int64), np.ones_like(self.at)
+        else:
+            raw, size = self._many_bytes(word)
+        self.at = self.at + size
+        value: Column = (raw >> 1) ^ -(raw & 1)
+        return value
+
+    def _many_bytes(self, word: npt.NDArray[np.uint64]) -> tuple[Column, Column]:
+        """The numbers as written, and how many bytes each has."""
         stops = ~word & np.uint64(0x8080808080808080)
         stop = stops & (~stops + np.uint64(1))  # the lowest set bit: the number's last byte
         word = word & (stop - np.uint64(1)) & np.uint64(0x7F7F7F7F7F7F7F7F)
@@ -169,9 +174,7 @@ class _Group:
         raw = word.astype(np.int64)
         shortest = (size == 1) | (raw >> (7 * (size - 1)) != 0)
         self.fine &= (stops != 0) & shortest
-        self.at = self.at + size
-        value: Column = (raw >> 1) ^ -(raw & 1)
-        return value
+        return raw, size
 
     def byte(self, most: int) -> Column:
         """A byte that is no larger than this."""

@@ -1,9 +1,6 @@
 """The live benchmark: its short form with a worker over sessions side by side, and what its peers are measured by."""
 
 import itertools
-import json
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -13,28 +10,14 @@ from benchmarks import live
 from benchmarks.feed import Part, people, records
 from benchmarks.peers import chain
 from benchmarks.peers.environments import PEERS, WORKS
-from tests.brokers import broker_unavailable_reason
+from tests.benchmarks.short_form import told_by
 from tests.processes import ROOT
 
 
 @pytest.mark.kafka
 def test_the_worker_gives_the_windows_of_the_feed() -> None:
     """Every window of every session, right to the last integer, and a profile for every session that ended."""
-    reason = broker_unavailable_reason()
-    if reason is not None:
-        pytest.skip(f"KAFKA NOT TESTED: {reason}")
-    run = subprocess.run(
-        [sys.executable, "-m", "benchmarks.live", "--short"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    (told,) = [
-        one for line in run.stdout.splitlines() if (one := json.loads(line)).get("system") == "kymograph"
-    ]
+    (told,) = [one for one in told_by("live") if one.get("system") == "kymograph"]
     assert told["is_right"]
     assert told["profiles"] == told["fed"]["complete"] > 0
 
