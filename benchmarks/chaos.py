@@ -115,7 +115,7 @@ def _result(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
             storm_s = time.perf_counter() - began
             workers.watch_until(lambda: not feed.is_alive(), seconds_max=options.drain_s + FLUSH_S_MAX)
             lag = _drained(brokers.bootstrap, workers, feed, seconds_max=options.drain_s)
-        verdict = judge(brokers.bootstrap, feed.journal)
+        verdict = judge(brokers.bootstrap, feed.journal, feed.placeless)
         topic = kafka_options.topic(EVENTS, replication_factor=brokers.copies)
         return {
             "seed": options.seed,
@@ -126,7 +126,8 @@ def _result(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
             "min_insync_replicas": int(topic["min.insync.replicas"]),
             "workers": options.workers,
             "events": feed.sent,
-            "acknowledged": len(feed.journal),
+            "acknowledged": feed.acknowledged,
+            "acknowledged_without_a_place": len(feed.placeless),
             **verdict.told(),
             "faults": dict(sorted(storm.faults.items())),
             "acknowledged_while_a_broker_was_down": storm.acknowledged_meanwhile,
@@ -141,7 +142,7 @@ def _result(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 def _drained(bootstrap: str, workers: Workers, feed: "Feed", *, seconds_max: float) -> int:
     """Wait until all is committed, or every session has a profile. How many records are uncommitted then."""
     reader = Consumer({"bootstrap.servers": bootstrap, "group.id": GROUP, "log_level": 0})
-    ends = Counter(partition for partition, _ in feed.journal)
+    ends = Counter(partition for partition, _ in [*feed.journal, *feed.placeless])
     places = [TopicPartition(EVENTS.name, partition) for partition in range(PARTITIONS)]
 
     def lag() -> int:
@@ -189,6 +190,7 @@ class Feed(threading.Thread):
         }
         self._events, self._rate = events, rate
         self.journal: dict[tuple[int, int], bytes] = {}
+        self.placeless: list[tuple[int, bytes]] = []  # acknowledged, but the broker did not say where
         self.finished: set[bytes] = set()  # sessions that were sent whole
         self.sent = 0
         self.error: str | None = None
@@ -211,13 +213,22 @@ class Feed(threading.Thread):
     @property
     def is_whole(self) -> bool:
         """Whether everything was sent and acknowledged."""
-        return not self.is_alive() and self.error is None and len(self.journal) == self.sent
+        return not self.is_alive() and self.error is None and self.acknowledged == self.sent
+
+    @property
+    def acknowledged(self) -> int:
+        """How many events were, so far."""
+        return len(self.journal) + len(self.placeless)
 
     def _delivered(self, error: Any, message: Any) -> None:
         if error is not None:
             self.error = str(error)
+            return
+        partition, offset, digest = message.partition(), message.offset(), sha256(message.value()).digest()
+        if offset is None:  # a repeat of the client's own, whose first was taken without an answer
+            self.placeless.append((partition, digest))
         else:
-            self.journal[message.partition(), message.offset()] = sha256(message.value()).digest()
+            self.journal[partition, offset] = digest
 
 
 def short_people() -> list[Played]:
@@ -327,10 +338,10 @@ class Storm:
     def _kill_for_a_while(self, broker: Broker) -> None:
         """kill -9, and a start on the same folder; others go on meanwhile, if there are."""
         broker.kill()
-        before = len(self._feed.journal)
+        before = self._feed.acknowledged
         self._wait(self._dice.uniform(*DOWN_S[len(self._brokers.all)]))
         broker.launch()
-        self.acknowledged_meanwhile += len(self._feed.journal) - before
+        self.acknowledged_meanwhile += self._feed.acknowledged - before
         broker.wait()
 
     def _stall(self, broker: Broker) -> None:

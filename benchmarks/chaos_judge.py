@@ -5,7 +5,7 @@ one record after the other (``agents/scoring.py``).
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -95,8 +95,12 @@ def lying(bootstrap: str, topic: str, start: dict[int, int] | None = None) -> It
         reader.close()
 
 
-def judge(bootstrap: str, journal: dict[tuple[int, int], bytes]) -> Verdict:
-    """The verdict on all that lies there. ``journal``: the digest of each acknowledged event, by partition and offset."""
+def judge(
+    bootstrap: str, journal: dict[tuple[int, int], bytes], placeless: Sequence[tuple[int, bytes]] = ()
+) -> Verdict:
+    """The verdict on all that lies there. ``journal``: the digest of each acknowledged event, by partition and offset; ``placeless``:
+    partition and digest of those that were acknowledged without an offset. Such a one must lie where no other is known to.
+    """
     log = list(lying(bootstrap, EVENTS.name))
     there = {(partition, offset): sha256(value).digest() for partition, offset, _, value in log}
     lost = [
@@ -104,6 +108,9 @@ def judge(bootstrap: str, journal: dict[tuple[int, int], bytes]) -> Verdict:
         for (partition, offset), digest in journal.items()
         if there.get((partition, offset)) != digest
     ]
+    unclaimed = Counter((place[0], digest) for place, digest in there.items() if place not in journal)
+    for (partition, _), count in (Counter(placeless) - unclaimed).items():
+        lost += [f"{partition}/without a place"] * count
     clean, events = replayed(log)
     codec, wrong, unexpected, counted = Codec(), set[str](), set[str](), dict[str, int]()
     told: dict[str, Counter[bytes]] = {}

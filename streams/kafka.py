@@ -252,18 +252,17 @@ class KafkaLog:
                     self._produce(producer, place, message=message, on_delivery=take)
                     produced += 1
             finally:
-                # Each record gets a report within delivery.timeout.ms, good or bad. Waiting for all leaves none behind
-                # that would arrive after we said it failed.
+                # Each gets a report within delivery.timeout.ms, good or bad. None is left behind to arrive after we said it failed.
                 while len(reports) < produced:
                     producer.poll(WAIT_S / 10)
         offsets = {}
         for number, error, offset in reports:
             if error is not None:
                 if error.fatal():
-                    # This producer will send nothing more; the next append makes another.
-                    self._producer = None
+                    self._producer = None  # this one will send nothing more; the next append makes another
                 raise self._named(error, topic)
-            assert offset is not None
+            if offset is None:  # the client repeated it, for the answer to the first was lost
+                raise self._unavailable(f"{topic}: the broker has the record, and does not say where")
             offsets[number] = offset
         return [Position(topic, partition, offsets[number]) for number, partition in enumerate(places)]
 

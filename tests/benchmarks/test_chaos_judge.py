@@ -107,3 +107,21 @@ def test_each_fault_is_found(
     assert not verdict.is_right
     told = verdict.told()
     assert {kind for kind in KINDS if told[kind]} == found, told
+
+
+def test_an_event_acknowledged_without_a_place_must_lie_somewhere(
+    sound: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no other is known to lie; as often as it was acknowledged."""
+    monkeypatch.setattr(chaos_judge, "lying", lambda _, topic: iter(sound[topic]))
+    events = [
+        (partition, offset, sha256(value).digest()) for partition, offset, _, value in sound[EVENTS.name]
+    ]
+    journal = {(partition, offset): digest for partition, offset, digest in events[1:]}
+    partition, _, digest = events[0]
+    assert judge("nowhere", journal, [(partition, digest)]).is_right
+    named = f"{partition}/without a place"
+    assert judge("nowhere", journal, [(partition, digest)] * 2).lost == [named]
+    assert judge("nowhere", journal, [(partition, b"another")]).lost == [named]
+    journal[partition, events[0][1]] = digest
+    assert judge("nowhere", journal, [(partition, digest)]).lost == [named]

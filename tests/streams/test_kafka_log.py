@@ -2,11 +2,14 @@
 
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from streams import kafka
 from streams.kafka import KafkaLog
 from streams.log import LogUnavailable, Message, OffsetsLost
 from streams.topics import Topic
@@ -77,4 +80,29 @@ def test_a_changed_byte_in_a_segment_is_never_given(
     with pytest.raises(LogUnavailable, match="_BAD_MSG"):
         read.extend(record.value for record in log.read(topic.name, 0, 0))
     assert read in ([], [b"first"])
+    log.close()
+
+
+def test_a_record_whose_place_is_not_told_is_appended_again(
+    kafka_bootstrap: str, topic: Topic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker that was stalled may know a record already when the client repeats it, and then does not say where it lies."""
+    silent = [True, False]
+
+    class Silent(Producer):
+        def produce(self, *what: Any, on_delivery: Any, **more: Any) -> None:
+            def told(error: Any, report: Any) -> None:
+                on_delivery(error, SimpleNamespace(offset=lambda: None if silent.pop(0) else report.offset()))
+
+            super().produce(*what, on_delivery=told, **more)
+
+    monkeypatch.setattr(kafka, "Producer", Silent)
+    log = KafkaLog(kafka_bootstrap, [topic])
+    log.create_topics()
+    message = Message(b"k", b"v")
+    with pytest.raises(LogUnavailable, match="has the record, and does not say where"):
+        log.append(topic.name, [message])
+    (position,) = log.append(topic.name, [message])
+    assert position.offset == 1
+    assert [one.value for one in log.read(topic.name, position.partition, 0)] == [b"v", b"v"]
     log.close()
