@@ -34,6 +34,18 @@ def test_it_says_what_a_dictionary_would(sessions: list[tuple[int, bool]], befor
             assert one.is_withdrawn(key) == (place >= before and is_withdrawn)
 
 
+def test_the_later_word_of_a_session_counts() -> None:
+    """It was put in order with the others as closed, and is withdrawn afterwards; whoever hears it in that order knows it, too."""
+    closed, heir = ClosedSessions(), ClosedSessions()
+    names = {closed.add(b"s-%d" % number, number) for number in range(50)}
+    heir.hear(closed.told(names))
+    heir.told()
+    heir.hear(closed.told({closed.withdraw(b"s-7")}))
+    for one in (closed, heir):
+        one.told()
+        assert [number for number in range(50) if one.is_withdrawn(b"s-%d" % number)] == [7]
+
+
 def test_one_takes_little_memory() -> None:
     """So that a year of them fits."""
     assert closed_session_bytes(200_000) < 64
